@@ -1,0 +1,1 @@
+"""Bars: read, proven or refused, given their honest times, resampled and aligned."""

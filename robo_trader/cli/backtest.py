@@ -1,0 +1,200 @@
+"""`robo backtest`: run a strategy over past bars, save the run, and show what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from robo_trader.cli import options, out
+from robo_trader.cli.help import RoboCommand, example, single
+from robo_trader.cli.inputs import flags_of, params_of
+from robo_trader.cli.places import program, require_writable
+from robo_trader.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from robo_trader.runs import Result, StoredRun
+
+app = single()
+
+_MONEY = "Money and rules"
+INTERRUPTED = 130
+
+
+def _money(metavar: str, name: str, text: str) -> Any:
+    return options.option(_MONEY, metavar, name, text=text)
+
+
+@app.command(cls=RoboCommand)
+@example(
+    "robo backtest",
+    "robo backtest my_strategy.py --bars data --symbols SPY,QQQ --param fast=10",
+    "robo backtest buy_and_hold --start 2015-01-01 --commission 0.001 --json",
+)
+def backtest(
+    ctx: typer.Context,
+    strategy: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STRATEGY",
+            help="A name from 'robo plugins', file.py, file.py:Class or module:Class.",
+            autocompletion=lambda: _strategies(),
+        ),
+    ] = None,
+    symbols: options.Symbols = None,
+    bars: options.Bars = None,
+    events: options.Events = None,
+    analyst: options.Analyst = None,
+    start: options.Start = None,
+    end: options.End = None,
+    timeframe: options.Timeframe = None,
+    assume_delay: options.AssumeDelay = None,
+    param: options.Params = None,
+    cash: Annotated[str | None, _money("AMOUNT", "--cash", "Starting cash (default 100000).")] = None,
+    commission: Annotated[
+        str | None, _money("FRACTION", "--commission", "Of each fill's value: 0.001 is 0.1 % (default 0).")
+    ] = None,
+    slippage: Annotated[
+        str | None, _money("FRACTION", "--slippage", "Of the price, against you (default 0).")
+    ] = None,
+    risk: Annotated[
+        str | None,
+        _money(
+            "default|off|FILE", "--risk", "The risk guard's limits: the usual ones, none, or a TOML file's."
+        ),
+    ] = None,
+    fill_rules: Annotated[
+        str | None, _money("honest|stock", "--fill-rules", "Honest fills (default), or as plain Backtrader.")
+    ] = None,
+    fractional: Annotated[
+        bool | None,
+        typer.Option(
+            "--fractional/--whole", help="Fractions of a share, or whole shares only.", rich_help_panel=_MONEY
+        ),
+    ] = None,
+    benchmark: Annotated[str | None, _money("SYMBOL", "--benchmark", "Measure against holding this.")] = None,
+    seed: options.Seed = None,
+    engine: Annotated[
+        str | None, _money("fast|plain", "--engine", "The way through the bars; both give the same.")
+    ] = None,
+    stamps: options.Stamps = None,
+    tz: options.Tz = None,
+    session: options.Session = None,
+    calendar: options.Calendar = None,
+    align: options.Align = None,
+    repair: options.Repair = False,
+    folder: options.Out = None,
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report",
+            help="No report, baselines and hindsight twin: faster.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
+    config_file: options.ConfigFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Run a strategy over past bars; alone, run the demonstration.
+
+    Without STRATEGY it runs what robo.toml names, else the bundled demonstration on real bars and
+    dated events. Every run gets a folder of its own with its tables and a report.
+    """
+    flags = flags_of(ctx.params)
+    flags["run.report"] = False if no_report else None
+    # What a strategy prints is for people; stdout is for the JSON then.
+    with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+        result, demonstration = _run(
+            strategy, flags, params_of(param), config_file, analyst, _command(ctx.find_root().obj or ())
+        )
+    from robo_trader.runs import load_run
+
+    assert result.run_dir is not None
+    run = load_run(result.run_dir)
+    if as_json:
+        out.print_json({**run.document, "run_dir": str(run.run_dir)})
+    elif run.state != "interrupted":
+        _present(run, demonstration)
+    if run.state == "interrupted":
+        out.note(f"interrupted; the part that was run, marked as such, is in {run.run_dir}")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _run(
+    strategy: str | None,
+    flags: dict[str, Any],
+    params: dict[str, str],
+    config_file: str | None,
+    analyst: str | None,
+    command: str,
+) -> tuple[Result, bool]:
+    """Run it with progress; return the result and whether it was the demonstration."""
+    from robo_trader.config import load_config
+
+    settings = load_config(config_file, flags=flags)
+    require_writable(Path(settings.get("run.out")))
+    with Progress("getting ready") as progress:
+        from robo_trader.backtesting import backtest as run_backtest
+
+        result = run_backtest(
+            strategy,
+            config=config_file,
+            flags=flags,
+            params=params,
+            analyst=analyst,
+            report=settings.get("run.report"),
+            progress=progress,
+            command=command,
+        )
+    return result, strategy is None and settings.get("run.strategy") is None
+
+
+def _present(run: StoredRun, demonstration: bool) -> None:
+    from robo_trader.cli import summary
+
+    summary.show(run)
+    summary.show_warnings(run)
+    if demonstration:
+        _tell_one_trade(run)
+    summary.show_place(run)
+    if demonstration:
+        robo = program()
+        out.steps(
+            (f"{robo} runs open last", "the whole report, in the browser"),
+            (f"{robo} explain last", "what else it did, and why"),
+            (f"{robo} new strategy my_idea", "a strategy of your own, tests included"),
+        )
+
+
+def _tell_one_trade(run: StoredRun) -> None:
+    """Tell the story of the trade that moved the account most."""
+    from robo_trader.cli.story import story_of
+
+    closed = [trade for trade in run.trades if trade.exit_time is not None]
+    if closed:
+        chosen = max(closed, key=lambda trade: abs(trade.pnl_net or 0.0))
+        first, *rest = story_of(run, "trade", chosen.trade_id)
+        out.write("")
+        out.lines(out.strong(first))
+        out.lines("\n".join(rest))
+
+
+def _command(args: Iterable[str]) -> str:
+    """Return the words that repeat this run, without what only shapes the output."""
+    return shlex.join(["robo", *(word for word in args if word != "--json")])
+
+
+def _strategies() -> list[str]:
+    """Return the names that a shell completes."""
+    from robo_trader.errors import RoboError
+    from robo_trader.plugins import load_host
+
+    try:
+        return load_host().names("strategy")
+    except RoboError:
+        return []

@@ -1,0 +1,82 @@
+"""The steps before an order, in words: event, view, signal, and what the guard said of it.
+
+Works on what `Reader.chain` returns. A step that nobody wrote down is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+Step = tuple[datetime, int, str]
+
+
+def steps_before(chain: dict[str, Any], shown: set[tuple[str, int]]) -> Iterator[Step]:
+    """Yield (time, rank, text) for what led to an order; what is in `shown` already is not repeated."""
+    for link in chain["evidence"]:
+        yield from _once(shown, "event", link["event"], _event)
+        view, event = link["view"], link["event"]
+        if view is not None and view["at"] is None:
+            # A replayed view has no time of its own: it was read out of its event.
+            view = {**view, "at": event["known_at"] if event else chain["order"]["at"]}
+        yield from _once(shown, "view", view, _view)
+    yield from _once(shown, "event", chain["event"], _event)
+    yield from _once(shown, "signal", chain["signal"], _signal)
+
+
+def guard_lines(chain: dict[str, Any] | None) -> list[str]:
+    """Return what the guard said of an order: nothing where it let it pass as it was."""
+    decision = chain["decision"] if chain else None
+    if decision is None or chain is None:
+        return []
+    lines = []
+    asked, decided = decision["asked"].normalize(), decision["decided"].normalize()
+    if decision["action"] == "resize":
+        lines.append(f"the guard made it smaller: {decided:f} of {asked:f}")
+    elif decision["action"] == "veto":
+        lines.append("the guard refused it")
+    answered = [_answer(answer) for answer in chain["answers"]]
+    # The rules' own answers first; then what was said besides them.
+    others = [
+        reason for reason in decision["reasons"] if not any(words.startswith(reason) for words in answered)
+    ]
+    lines += [f"  {words}" for words in (*answered, *others)]
+    if decision["repeats"] > 1:
+        lines.append(f"  asked {decision['repeats']:,} times in a row")
+    return lines
+
+
+def _once(shown: set[tuple[str, int]], kind: str, row: dict[str, Any] | None, tell: Any) -> Iterator[Step]:
+    if row is not None and (kind, row["number"]) not in shown:
+        shown.add((kind, row["number"]))
+        yield tell(row)
+
+
+def _event(row: dict[str, Any]) -> Step:
+    at = row["known_at"] or row["published_at"]
+    source = f" ({row['source']})" if row["source"] else ""
+    url = f"\n{row['url']}" if row["url"] else ""
+    return at, -3, f"{row['kind']}: {row['title']}{source}{url}"
+
+
+def _view(row: dict[str, Any]) -> Step:
+    model = f" with {row['model']}" if row["model"] else ""
+    because = f"\nbecause {row['because']}" if row["because"] else ""
+    prompt = f"\nprompt {row['prompt_hash'][:12]}" if row["prompt_hash"] else ""
+    sample = "\nthe model may have known the outcome" if row["in_sample"] else ""
+    said = f"{row['symbol']} {row['score']:+.2f}, confidence {row['confidence']:.2f}"
+    return row["at"], -2, f"{row['analyst'] or 'an analyst'}{model}: {said}{because}{prompt}{sample}"
+
+
+def _signal(row: dict[str, Any]) -> Step:
+    until = f", until {row['expires_at']:%Y-%m-%d %H:%M}Z" if row["expires_at"] else ""
+    said = f"{row['value']:+.2f}, confidence {row['confidence']:.2f}{until}"
+    return row["at"], -1, f"signal {row['name']} for {row['symbol']}: {said}"
+
+
+def _answer(row: dict[str, Any]) -> str:
+    numbers = ""
+    if row["limit_value"] is not None and row["seen"] is not None:
+        numbers = f" ({row['seen']:g} against a limit of {row['limit_value']:g})"
+    return f"{row['rule']}: {row['reason'] or row['action']}{numbers}"

@@ -1,0 +1,207 @@
+"""The loop for every run: several clocks, events between bars, timers, several strategies.
+
+The sequence at the end of bars is Backtrader's own (`Cerebro._runonce`, 1.9.78), with the beats
+between bars where `RoboCerebro` has them. A beat at which nothing can happen is passed over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from robo_trader.engine.fast.cursor import Cursor
+from robo_trader.engine.fast.schedule import Beat, Between
+from robo_trader.engine.fast.walker import Walker
+from robo_trader.engine.timeline import Phase
+
+if TYPE_CHECKING:
+    from robo_trader.engine.fast.cerebro import FastCerebro
+
+
+class EveryStep:
+    """Runs bar steps and the beats before them; `inside` is True while it is at a bar step.
+
+    `behind` are the cursors of indicators and of the strategies' own lines where those move after
+    the feeds (timers, cheat-on-open); `listeners` want events.
+    """
+
+    def __init__(
+        self,
+        cerebro: FastCerebro,
+        walkers: list[Walker],
+        beats: Between,
+        behind: tuple[list[Cursor], Cursor] | None,
+        listeners: list[Any],
+    ) -> None:
+        self.inside = False
+        self.beat: Beat | None = None
+        self._cerebro = cerebro
+        self._walkers = walkers
+        self._beats = beats
+        self._behind = behind
+        self._listeners = listeners
+        self._broker: Any = cerebro.broker
+        self._recorder = cerebro.recorder
+        self._groups = cerebro.schedule.groups
+        cursors = {group: tuple(cerebro.clocks[c] for c in group) for group in set(self._groups)}
+        self._cursors = [cursors[group] for group in self._groups]
+        self._alone = len(walkers) == 1 and behind is None and walkers[0].untold and walkers[0].wake is None
+        self._before = beats.before.tolist()
+        self._next_beat = 0
+        self._marks = set(cerebro.schedule.marks.tolist())
+        self._has_events = bool(listeners)
+
+    def run(self, first: int, last: int) -> int:
+        """Do the bar steps ``[first, last)`` and return the first that was not done (`last`, if none)."""
+        cerebro, broker, walkers = self._cerebro, self._broker, self._walkers
+        stand, cursors, before, days = cerebro.stand, self._cursors, self._before, cerebro.days
+        submitted, pending, nudge = broker.submitted, broker.pending, broker.nudge
+        at_open, quiet, alone = cerebro.at_open, self._behind is None, self._alone
+        strategy, status = walkers[0].strategy, walkers[0].status
+        for k in range(first, last):
+            if self._next_beat != before[k] and not self._play_beats(before[k]):
+                return k
+            self.inside = True
+            if not quiet:
+                broker.freeze()
+            clocks = cursors[k]
+            for clock in clocks:
+                clock.i += 1
+            stand.i = k
+            if not quiet and not self._before_broker(k):
+                return self._stopped(k)
+            told = False
+            if submitted or nudge or (pending and (not at_open or pending.waits(clocks))):
+                told = self._work(k, clocks)
+            if cerebro._event_stop:
+                return self._stopped(k)
+            if alone:
+                if told:
+                    walkers[0].tell()
+                if status < 0:
+                    strategy.next()
+                else:
+                    walkers[0].call()
+                if told:
+                    walkers[0].forget()
+                if cerebro._event_stop:
+                    return self._stopped(k)
+            else:
+                if not quiet:
+                    self._after_broker(k)
+                for walker in walkers:
+                    walker.step(k, days[k])
+                    if cerebro._event_stop:
+                        return self._stopped(k)
+            if broker.eager and k in self._marks:
+                broker.note_session()
+            self.inside = False
+        if last == len(before):
+            self._play_beats(len(self._beats))
+        return last
+
+    def _work(self, k: int, clocks: tuple[Cursor, ...]) -> bool:
+        """Let the broker work at bar step `k`; True where it has something to tell."""
+        broker = self._broker
+        self._recorder.place = k
+        if self._cerebro.at_open:
+            broker.end_bars(clocks)
+        else:
+            broker.clocks = clocks
+            broker.work()
+        if not broker.notifs:
+            return False
+        self._hand_over()
+        return True
+
+    def _stopped(self, k: int) -> int:
+        if self._broker.eager and k in self._marks:
+            self._broker.note_session()
+        self.inside = False
+        return k + 1
+
+    def _hand_over(self) -> None:
+        notifications, walkers = self._broker.notifs, self._walkers
+        while notifications:
+            order = notifications.popleft()
+            for walker in walkers:
+                if walker.strategy is order.owner:
+                    walker.take(order)
+                    break
+            else:
+                walkers[0].take(order)
+
+    # -- timers and cheat-on-open, which run before or after the broker ------------------------------
+
+    def _before_broker(self, k: int) -> bool:
+        """Run what cheats; return False where the run was stopped."""
+        cerebro = self._cerebro
+        strategies = [walker.strategy for walker in self._walkers]
+        cerebro._check_timers(strategies, cerebro.days[k], cheat=True)
+        if cerebro.p.cheat_on_open:
+            for walker in self._walkers:
+                walker.open_step()
+                if cerebro._event_stop:
+                    return False
+        self._broker.thaw()
+        return True
+
+    def _after_broker(self, k: int) -> None:
+        """Run timers, then let indicators and the strategies' lines follow the feeds."""
+        cerebro, behind = self._cerebro, self._behind
+        assert behind is not None
+        strategies = [walker.strategy for walker in self._walkers]
+        cerebro._check_timers(strategies, cerebro.days[k], cheat=False)
+        indicators, own = behind
+        for c in self._groups[k]:
+            indicators[c].i += 1
+        own.i = k
+
+    # -- between bars --------------------------------------------------------------------------------
+
+    def _play_beats(self, until: int) -> bool:
+        """Play the beats up to `until`; return False where the run was stopped."""
+        beats = self._beats
+        if not self._has_events and not self._waiting():
+            self._next_beat = until
+            return True
+        for number in range(self._next_beat, until):
+            self._next_beat = number + 1
+            event = self._has_events and beats.phase[number] == Phase.EVENT
+            if not event and not self._waiting():
+                continue
+            self._play_beat(number)
+            if self._cerebro._event_stop:
+                return False
+            self.beat = self._cerebro.robo.beat = None
+        return True
+
+    def _waiting(self) -> bool:
+        """Return True where the open of a bar may matter: something waits to be matched or told."""
+        broker = self._broker
+        return bool(broker.submitted or broker.pending or broker.nudge or broker.notifs)
+
+    def _play_beat(self, number: int) -> None:
+        cerebro, broker = self._cerebro, self._broker
+        beat = self.beat = self._beats.beat(number)
+        cerebro.robo.beat = beat.time
+        broker.between = True
+        if beat.phase is Phase.EVENT:
+            if cerebro.stand.i >= 0 and beat.time >= broker.trading_from:
+                for event in cerebro.tape[beat.first : beat.last]:
+                    self._recorder.events.append(event)
+                    for strategy in self._listeners:
+                        strategy.notify_event(event)
+        else:
+            self._open(tuple(cerebro.clocks[c] for c in beat.clocks))
+        broker.between = False
+
+    def _open(self, clocks: tuple[Cursor, ...]) -> None:
+        """Let the opens of `clocks` be matched, and tell at once what came of it."""
+        broker = self._broker
+        if broker.submitted or broker.nudge or broker.pending.waits(clocks):
+            self._recorder.place = self._cerebro.stand.i + 1
+            broker.open_bars(clocks)
+        if broker.notifs:
+            self._hand_over()
+            for walker in self._walkers:
+                walker.tell_at_once()

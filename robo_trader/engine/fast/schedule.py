@@ -1,0 +1,198 @@
+"""The whole order of a run, worked out once: which clocks advance at which step.
+
+A clock is shared by feeds whose bars start, end and belong to sessions at the same times. The steps
+are those of `robo_trader.engine.timeline.Timeline`, with clocks in the place of feeds, so that their
+number of members does not grow with the number of feeds.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robo_trader.bars.frame import BarFrame
+from robo_trader.engine.timeline import Phase
+from robo_trader.feeds.bars import BarsFeed, to_backtrader_days
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Clock:
+    """The times that the feeds `members` (indexes) have in common; `frame` is one of theirs."""
+
+    frame: BarFrame
+    members: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def clocks_of(frames: Sequence[BarFrame]) -> list[Clock]:
+    """Group frames by equal times, in the order of their first members."""
+    clocks: list[Clock] = []
+    alike: dict[tuple[int, int, int], list[Clock]] = {}
+    for i, frame in enumerate(frames):
+        candidates = alike.setdefault((len(frame), int(frame.end[0]), int(frame.end[-1])), [])
+        clock = next((c for c in candidates if _same_times(c.frame, frame)), None)
+        if clock is None:
+            clock = Clock(frame)
+            candidates.append(clock)
+            clocks.append(clock)
+        clock.members.append(i)
+    return clocks
+
+
+def _same_times(a: BarFrame, b: BarFrame) -> bool:
+    return all(
+        x is y or np.array_equal(x, y)
+        for x, y in ((a.end, b.end), (a.start, b.start), (a.session, b.session))
+    )
+
+
+def one_clock(clocks: Sequence[Clock]) -> bool:
+    """Return True where no bar starts before an earlier bar's end (see `timeline.one_clock`)."""
+    if len(clocks) == 1:
+        frame = clocks[0].frame
+        return not (frame.start[1:] < frame.end[:-1]).any()
+    ends = np.unique(np.concatenate([clock.frame.end for clock in clocks]))
+    for clock in clocks:
+        at = np.searchsorted(ends, clock.frame.end)
+        before = np.where(at > 0, ends[np.maximum(at - 1, 0)], np.iinfo(np.int64).min)
+        if (clock.frame.start < before).any():
+            return False
+    return True
+
+
+class _Same(Sequence[tuple[int, ...]]):
+    """One group at every step, for a single clock."""
+
+    def __init__(self, group: tuple[int, ...], length: int) -> None:
+        self._group = group
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, k: Any) -> Any:
+        return self._group
+
+
+class Schedule:
+    """The ends of bars in order, and what comes between them.
+
+    `ends` are the times (ns UTC) of the bar steps: moments at which one or more clocks end a bar.
+    `groups[k]` are the clocks (indexes) that end one at bar step k. `at[c]` are the bar steps of
+    clock c, one for each of its bars. `marks` are the bar steps after which a session is complete,
+    `mark_sessions` their dates.
+    """
+
+    def __init__(self, clocks: Sequence[Clock]) -> None:
+        self.clocks = clocks
+        if len(clocks) == 1:
+            self.ends, self.at = clocks[0].frame.end, [np.arange(len(clocks[0]))]
+            self.groups: Sequence[tuple[int, ...]] = _Same((0,), len(self.ends))
+        else:
+            self.ends, self.at, members, firsts = _merge([clock.frame.end for clock in clocks])
+            self.groups = _groups(len(clocks), members, firsts)
+        sessions = np.full(len(self.ends), np.iinfo(np.int64).min, dtype=np.int64)
+        for clock, at in zip(clocks, self.at, strict=True):
+            np.maximum.at(sessions, at, clock.frame.session.astype(np.int64))
+        latest = np.maximum.accumulate(sessions)
+        self.marks: Ints = np.flatnonzero(np.append(latest[1:] > latest[:-1], True))
+        self.mark_sessions = latest[self.marks].astype("datetime64[D]")
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def days(self, feeds: Sequence[BarsFeed]) -> array[float]:
+        """Return the times of the bar steps as Backtrader's float days."""
+        if len(self.clocks) == 1:
+            days: array[float] = feeds[0].lines.datetime.array
+            return days
+        return array("d", to_backtrader_days(self.ends).tobytes())
+
+    def between(self, known: Ints, *, starts: bool) -> Between:
+        """Return what happens between the bar steps: events known at `known`, starts of bars."""
+        return Between(self, known, starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What happens at one moment between bar steps: events ``[first, last)``, or starts of bars."""
+
+    time: int
+    phase: Phase
+    first: int = 0
+    last: int = 0
+    clocks: tuple[int, ...] = ()
+
+
+class Between:
+    """Events and starts of bars, by the bar step after which they come.
+
+    ``before[k]`` is the number of beats that come before bar step k; `beats` lists them in order.
+    At equal times bar ends come first, then events, then starts.
+    """
+
+    def __init__(self, schedule: Schedule, known: Ints, starts: bool) -> None:
+        moments, first, count = np.unique(known, return_index=True, return_counts=True)
+        times: list[Ints] = [moments]
+        phases: list[Ints] = [np.full(len(moments), Phase.EVENT, dtype=np.int64)]
+        self._members = self._firsts = np.array([], dtype=np.int64)
+        if starts:
+            columns = [clock.frame.start for clock in schedule.clocks]
+            opens, _, self._members, self._firsts = _merge(columns)
+            times.append(opens)
+            phases.append(np.full(len(opens), Phase.START, dtype=np.int64))
+        time, phase = np.concatenate(times), np.concatenate(phases)
+        number = np.concatenate([np.arange(len(part)) for part in times])
+        order = np.lexsort((phase, time))
+        self.time, self.phase, self._number = time[order], phase[order], number[order]
+        self._first, self._count = first, count
+        self.before = np.searchsorted(self.time, schedule.ends, side="left")
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def beat(self, k: int) -> Beat:
+        """Return beat `k`."""
+        time, number = int(self.time[k]), int(self._number[k])
+        if self.phase[k] == Phase.EVENT:
+            first = int(self._first[number])
+            return Beat(time, Phase.EVENT, first, first + int(self._count[number]))
+        members = self._members[self._firsts[number] : self._firsts[number + 1]].tolist()
+        # A clock that starts two bars at one moment is named once.
+        return Beat(time, Phase.START, clocks=tuple(dict.fromkeys(members)))
+
+
+def _merge(columns: Sequence[Ints]) -> tuple[Ints, list[Ints], Ints, Ints]:
+    """Merge columns: the distinct times, each column's places in them, and who is at each.
+
+    Who is at time k are ``members[firsts[k] : firsts[k + 1]]``, the last two of what is returned.
+    """
+    times, place = np.unique(np.concatenate(columns), return_inverse=True)
+    lengths = [len(column) for column in columns]
+    bounds = np.cumsum([0, *lengths])
+    at = [place[a:b] for a, b in pairwise(bounds.tolist())]
+    who = np.repeat(np.arange(len(columns)), lengths)
+    members = who[np.argsort(place, kind="stable")]
+    firsts = np.concatenate(([0], np.cumsum(np.bincount(place))))
+    return times, at, members, firsts
+
+
+def _groups(clocks: int, members: Ints, firsts: Ints) -> list[tuple[int, ...]]:
+    """Return who is at each time, equal groups as one object."""
+    alone = [(c,) for c in range(clocks)]
+    groups: list[tuple[int, ...]] = [alone[c] for c in members[firsts[:-1]].tolist()]
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for k in np.flatnonzero(np.diff(firsts) > 1).tolist():
+        group = tuple(members[firsts[k] : firsts[k + 1]].tolist())
+        groups[k] = known.setdefault(group, group)
+    return groups

@@ -1,0 +1,1 @@
+"""A simulated Interactive Brokers gateway for rehearsals will live here; there is nothing yet."""

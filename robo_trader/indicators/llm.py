@@ -1,0 +1,52 @@
+"""`LLMSignal`: what analysts or signal packs said, as a Backtrader indicator on a bar feed."""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from robo_trader.errors import StrategyError
+from robo_trader.signals import SignalColumns, SignalTape
+
+
+class LLMSignal(bt.Indicator):
+    """The signal of a role for one feed, as of each bar's end.
+
+    Lines: `value` in [-1, 1], NaN where nothing is known or all has expired; `confidence` in
+    [0, 1]; `age` in seconds; `known`, the number of live signals. ``because=`` takes the indicator
+    itself and records what it said at that moment.
+    """
+
+    lines: Any = ("value", "confidence", "age", "known")
+    params = (("role", "news"), ("tape", None))
+    plotinfo = {"subplot": True}
+
+    def __init__(self, *_data: Any, **_params: Any) -> None:
+        # Backtrader's metaclass takes feed and parameters before this is called.
+        super().__init__()
+        frame = getattr(self.data, "frame", None)
+        if frame is None:
+            raise StrategyError(
+                f"signal {self.p.role!r} was asked for something that is not a bar feed",
+                hint="pass one of self.bars",
+            )
+        tape: SignalTape = self.p.tape if self.p.tape is not None else SignalTape()
+        self._columns: SignalColumns = tape.columns(self.p.role, frame.symbol, frame.end)
+
+    def next(self) -> None:
+        i = len(self.data) - 1
+        for alias in self.getlinealiases():
+            getattr(self.lines, alias)[0] = float(getattr(self._columns, alias)[i])
+
+    def once(self, start: int, end: int) -> None:
+        for alias in self.getlinealiases():
+            column = np.ascontiguousarray(getattr(self._columns, alias), dtype=np.float64)
+            getattr(self.lines, alias).array = array.array("d", column.tobytes())
+
+    def because_text(self) -> str:
+        """Return what the signal says now, for the record of an order."""
+        value: Any = self.lines.value[0]
+        return f"{self.p.role} {value:+.2f} (confidence {self.lines.confidence[0]:.2f})"

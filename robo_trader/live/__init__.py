@@ -1,0 +1,1 @@
+"""Paper and live sessions will live here; there is nothing yet."""

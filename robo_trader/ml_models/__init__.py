@@ -1,0 +1,1 @@
+"""Trained models wrapped as signal sources will live here; there is nothing yet."""

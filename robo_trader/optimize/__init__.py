@@ -1,0 +1,1 @@
+"""Parameter search with walk-forward and overfitting checks will live here; there is nothing yet."""

@@ -1,0 +1,396 @@
+"""The guard: every order of every strategy passes it on its way to a broker.
+
+It decides about families. Of an order, what reduces the position always passes (net of exits that
+are at work already); the rest is put to every rule, all reasons are kept, and the smallest answer
+holds. A bracket's children follow their parent and are never larger than it.
+
+Failure contract: `decide` does not raise. An order that cannot be judged, because its price or size
+is not known or a rule raised, is vetoed as far as it opens anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from robo_trader.records import Decision, Intent
+from robo_trader.risk.book import Book, WorkingOrder
+from robo_trader.risk.exposure import SLACK, closing_part, round_down
+from robo_trader.risk.gate import DROPPED, settle
+from robo_trader.risk.halt import ACTIVE, HALTED, Halt, State
+from robo_trader.risk.rule import BATCH, RiskRule
+from robo_trader.risk.sectors import SectorMap
+from robo_trader.risk.tally import Tally
+from robo_trader.risk.usage import Measures, Usage
+from robo_trader.risk.view import View
+
+_Check = Callable[[Intent, View], Decision | None]
+
+
+@runtime_checkable
+class _Braking(Protocol):
+    """A rule that can be asked whether it stops openings, and told to forget it."""
+
+    brake: bool
+
+    def state(self, book: View) -> str: ...
+
+    def reset(self, book: View) -> None: ...
+
+
+class Halts(Protocol):
+    """Where the halt state stands; see `robo_trader.risk.halt.HaltStore`."""
+
+    def read(self) -> Halt: ...
+
+    def set(self, state: State, *, who: str, why: str) -> Halt: ...
+
+
+class Guard:
+    """Decides about orders by `rules` (name → rule, asked in this order).
+
+    Without `halts`, as in a backtest, brakes lift by themselves and no halt state is asked for; with
+    it the state is read before each family, and a breach of a brake sets ``REDUCING``. One guard
+    serves one run, since rules remember.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, RiskRule],
+        *,
+        sectors: SectorMap | None = None,
+        halts: Halts | None = None,
+        profile: str = "default",
+    ) -> None:
+        self.rules = dict(rules)
+        self.profile = profile
+        self.tally = Tally()
+        self.view = View(sectors if sectors is not None else SectorMap.load())
+        self._halts = halts
+        self._state = ACTIVE
+        self._known = False
+        self._resumed: datetime | None = None
+        self._asked = [(n, r, r.check) for n, r in self.rules.items() if not getattr(r, "idle", False)]
+        self._told = [r.sent for r in self.rules.values() if _overrides(r, "sent")]
+        self._always = [row for row in self._asked if not _overrides(row[1], "unasked")]
+        self._spared = [row[1] for row in self._asked if _overrides(row[1], "unasked")]
+        self._stamp = -1
+        self._budget = 0.0
+        self._batch = 0
+        for rule in self.rules.values():
+            if halts is not None and hasattr(rule, "lifts"):
+                rule.lifts = False
+
+    # -- decisions ---------------------------------------------------------------------------
+
+    def decide(self, family: Sequence[Intent], book: Book, *, by_operator: bool = False) -> list[Decision]:
+        """Return one decision for each intent of `family`, in its order.
+
+        `by_operator` marks orders that a person gave (a flatten): they pass in every halt state,
+        and no rule is asked.
+        """
+        if by_operator:
+            return [Decision(intent=intent) for intent in family]
+        state = ACTIVE
+        if self._halts is not None:
+            halt = self._follow_halts(book)
+            state = halt.state
+            if state == HALTED:
+                return [self._veto(intent, ("halt",), halt.text()) for intent in family]
+        try:
+            blind = self._look(book)
+            if len(family) == 1 and family[0].parent is None:
+                return [self._judge(family[0], book, state, blind, None)[0]]
+            return self._family(family, book, state, blind)
+        except Exception as error:  # noqa: BLE001 - an order that nobody could judge is not sent
+            return [self._veto(intent, ("guard",), _blind(error)) for intent in family]
+
+    def _look(self, book: Book) -> str:
+        """Bring the view up to date; return why that failed, so that reducing orders still pass."""
+        try:
+            self.view.look(book)
+        except Exception as error:  # noqa: BLE001 - said in the reasons of the orders it concerns
+            return _blind(error)
+        return ""
+
+    def _family(self, family: Sequence[Intent], book: Book, state: State, blind: str) -> list[Decision]:
+        """Judge the heads of a family, let the children follow their parents."""
+        inside = {intent.order_id for intent in family}
+        extra: dict[str, list[WorkingOrder]] = {}
+        parents: dict[int, _Entry] = {}
+        out: list[Decision] = []
+        for intent in family:
+            entry = parents.get(intent.parent) if intent.parent is not None else None
+            if entry is not None and entry.takes_out(intent):
+                out.append(entry.scale(intent, self.view.facts(intent.symbol).lot))
+                continue
+            if intent.parent in inside and intent.parent not in parents:
+                out.append(Decision(intent=intent, action="veto", size=0.0, reasons=_FAMILY))
+                continue
+            late = self._late_child(intent, book, inside)
+            if late is not None:
+                out.append(late)
+                continue
+            decision, opened, wanted = self._judge(intent, book, state, blind, extra.get(intent.symbol, ()))
+            out.append(decision)
+            if decision.action != "veto":
+                size = intent.size if decision.size is None else decision.size
+                parents[intent.order_id] = _Entry(intent, wanted, opened)
+                more = extra.setdefault(intent.symbol, [])
+                more.append(_working(intent, size, inside))
+                self.view.update(intent.symbol, more)
+        settled = settle(out)
+        for symbol in {intent.symbol for intent in family}:
+            passed = [d for d in settled if d.action != "veto" and d.intent.symbol == symbol]
+            self.view.update(symbol, [_working(d.intent, d.size or d.intent.size, inside) for d in passed])
+        return settled
+
+    def _count(
+        self, intent: Intent, size: float, position: float, working: Sequence[WorkingOrder], price: float
+    ) -> None:
+        """Count a lone order that passes, before the book knows of it."""
+        if not working and intent.type == "Market" and intent.oco is None:
+            self.view.hold(intent.symbol, position + (size if intent.side == "BUY" else -size), price)
+        else:
+            self.view.update(intent.symbol, [_working(intent, size, ())])
+
+    def _late_child(self, intent: Intent, book: Book, inside: set[int]) -> Decision | None:
+        """Let an exit that is added to a bracket follow the parent that still works."""
+        if intent.parent is None or intent.parent in inside:
+            return None
+        for order in book.working(intent.symbol):
+            if order.order_id == intent.parent and order.side != intent.side:
+                held = book.position(intent.symbol) * (1 if order.side == "BUY" else -1)
+                # A parent that reverses a position opens only what it does not need for closing.
+                entry = _Entry(intent, order.size, order.size + min(held, 0.0))
+                return entry.scale(intent, self.view.facts(intent.symbol).lot)
+        return None
+
+    def _judge(
+        self, intent: Intent, book: Book, state: State, blind: str, extra: Sequence[WorkingOrder] | None
+    ) -> tuple[Decision, float, float]:
+        """Return the decision about one order, and what it opens: what is allowed and was wanted.
+
+        `extra` are the orders of its family that came before it; None says that it comes alone.
+        """
+        symbol, side, size = intent.symbol, intent.side, intent.size
+        view = self.view
+        if not 0 < size < math.inf:
+            return self._veto(intent, ("guard",), f"guard: {size!r} is no size"), 0.0, 0.0
+        position = book.position(symbol)
+        working = book.working(symbol)
+        if extra:
+            working = [*working, *extra]
+        price = book.price(symbol)
+        group = intent.order_id if intent.oco is None and intent.parent is None else _group(intent)
+        closing = 0.0
+        if position and (position > 0) == (side == "SELL"):
+            closing = closing_part(side, size, position, working, group)
+            if closing >= size * (1 - SLACK):
+                # An exit may unbalance the portfolio: it uses up what the rules on totals gave away.
+                self._budget -= size * price * view.facts(symbol)[1]
+                if extra is None and not blind:
+                    self._count(intent, size, position, working, price)
+                return self._allow(intent), 0.0, 0.0
+        if blind or not price > 0:
+            why = blind or f"guard: {symbol} has no price yet"
+            return self._settle(intent, closing, 0.0, [("guard", why)])
+        opening = intent if not closing else replace(intent, size=size - closing)
+        view.judge(opening, closing, position, working, price, group)
+        wanted = allowed = opening.size
+        said: list[tuple[str, str]] = []
+        if state != ACTIVE:
+            allowed = 0.0
+            said.append(("halt", f"halt: only what reduces a position passes while {state}"))
+        for name, rule, check in self._to_ask(size):
+            try:
+                answer = check(opening, view)
+            except Exception as error:  # noqa: BLE001 - an order that a rule could not judge is not sent
+                answer = RiskRule.veto(opening, f"the rule raised {type(error).__name__}: {error}")
+            if answer is None or answer.action == "allow":
+                continue
+            text = f"{name}: {'; '.join(answer.reasons)}"
+            if answer.action == "resize" and answer.size is not None and 0 < answer.size < wanted:
+                allowed = min(allowed, answer.size)
+                said.append((name, text))
+            else:
+                allowed = 0.0
+                said.append((name, text))
+                if getattr(rule, "brake", False) and self._halts is not None:
+                    self._breach(name, text)
+        if not said:
+            decision, opened = self._allow(intent), wanted
+        else:
+            decision, opened, wanted = self._settle(intent, closing, allowed, said)
+        if extra is None and decision.action != "veto":
+            passed = size if decision.size is None else decision.size
+            if working or intent.type != "Market" or intent.oco is not None:
+                view.update(symbol, [_working(intent, passed, ())])
+            else:
+                view.hold(symbol, position + (passed if side == "BUY" else -passed), price, view.judged)
+        return decision, opened, wanted
+
+    def _to_ask(self, size: float) -> Sequence[tuple[str, RiskRule, _Check]]:
+        """Return the rules to ask: those that gave money away are spared until it is used up."""
+        view = self.view
+        if view.stamp != self._stamp or not self._batch:
+            self._stamp, self._batch = view.stamp, BATCH
+            self._budget = min((rule.unasked(view) for rule in self._spared), default=0.0)
+        self._batch -= 1
+        if view.unit != view.plain_unit:
+            # A price above the market makes what is there dearer too: nothing is given away for that.
+            self._budget = 0.0
+            return self._asked
+        self._budget -= size * view.unit
+        return self._always if self._budget >= 0 else self._asked
+
+    def _settle(
+        self, intent: Intent, closing: float, allowed: float, said: list[tuple[str, str]]
+    ) -> tuple[Decision, float, float]:
+        """Put the closing part and what is allowed of the rest together."""
+        size = intent.size
+        if allowed > 0:
+            allowed = round_down(closing + allowed, size, self.view.facts(intent.symbol).lot) - closing
+        passes = closing + allowed if allowed > 0 else closing
+        reasons = tuple(text for _, text in said)
+        if passes <= 0:
+            self.tally.vetoed += 1
+            self.tally.vetoed_by.update({name for name, _ in said})
+            return Decision(intent=intent, action="veto", size=0.0, reasons=reasons), 0.0, size - closing
+        if closing and allowed <= 0:
+            reasons = (*reasons, f"the part that closes the position, {closing:g}, passes")
+        self.tally.shrunk += 1
+        self.tally.shrunk_by.update({name for name, _ in said})
+        for sent in self._told:
+            sent(intent, self.view)
+        decision = Decision(intent=intent, action="resize", size=passes, reasons=reasons)
+        return decision, max(0.0, allowed), size - closing
+
+    def _allow(self, intent: Intent) -> Decision:
+        self.tally.allowed += 1
+        view = self.view
+        for sent in self._told:
+            sent(intent, view)
+        return Decision(intent=intent)
+
+    def _veto(self, intent: Intent, rules: Sequence[str], reason: str) -> Decision:
+        self.tally.vetoed += 1
+        self.tally.vetoed_by.update(rules)
+        return Decision(intent=intent, action="veto", size=0.0, reasons=(reason,))
+
+    # -- halt states -------------------------------------------------------------------------
+
+    def watch(self, book: Book) -> None:
+        """Look at the brakes without an order, as a live session does on every bar."""
+        self.view.look(book)
+        if self._halts is None or self._follow_halts(book).state != ACTIVE:
+            return
+        for name, rule in self.rules.items():
+            why = rule.state(self.view) if isinstance(rule, _Braking) and rule.brake else ""
+            if why:
+                self._breach(name, f"{name}: {why}")
+
+    def _follow_halts(self, book: Book) -> Halt:
+        """Read the halt state; when an operator has resumed, the brakes measure anew."""
+        assert self._halts is not None
+        halt = self._halts.read()
+        # A store that fails for a moment reads as REDUCING too; only somebody's word resumes.
+        if halt.state == ACTIVE and self._known and halt.when not in (None, self._resumed):
+            self.view.look(book)
+            for rule in self.rules.values():
+                if isinstance(rule, _Braking):
+                    rule.reset(self.view)
+        if halt.state == ACTIVE:
+            self._known, self._resumed = True, halt.when
+        self._state = halt.state
+        return halt
+
+    def _breach(self, name: str, why: str) -> None:
+        if self._state == ACTIVE and self._halts is not None:
+            self._state = self._halts.set("REDUCING", who=f"the guard ({name})", why=why).state
+
+    # -- what it did -------------------------------------------------------------------------
+
+    def usage(self, book: Book) -> list[tuple[str, Usage]]:
+        """Return each rule's limits with how much of them is used, as ``(rule, usage)``."""
+        self.view.look(book)
+        return [
+            (name, row)
+            for name, rule in self.rules.items()
+            if isinstance(rule, Measures)
+            for row in rule.usage(self.view)
+        ]
+
+    def summary(self) -> dict[str, object]:
+        """Return profile, limits and counts as plain data, for `run.json`."""
+        for name, rule in self.rules.items():
+            if getattr(rule, "lifted", 0):
+                self.tally.lifted[name] = rule.lifted  # type: ignore[attr-defined]
+        return {"profile": self.profile, "limits": self.labels(), **self.tally.as_dict()}
+
+    def labels(self) -> dict[str, str]:
+        """Return each rule's limit as text."""
+        asked = {name: rule for name, rule in self.rules.items() if not getattr(rule, "idle", False)}
+        # A stranger's rule need not derive from `RiskRule`.
+        return {name: rule.label() if hasattr(rule, "label") else "" for name, rule in asked.items()}
+
+    def line(self) -> str:
+        """Return one line for people that says what the guard did."""
+        self.summary()
+        return self.tally.line(self.labels())
+
+
+class _Entry(NamedTuple):
+    """A bracket's parent: the size that it was to open, and the size that it may."""
+
+    intent: Intent
+    wanted: float
+    allowed: float
+
+    def takes_out(self, child: Intent) -> bool:
+        """Tell whether `child` is an exit from what this parent opens."""
+        return child.side != self.intent.side and child.symbol == self.intent.symbol
+
+    def scale(self, child: Intent, lot: float) -> Decision:
+        """Scale an exit with its parent; it never outgrows what the parent opens."""
+        if self.allowed <= 0:
+            return Decision(intent=child, action="veto", size=0.0, reasons=(DROPPED,))
+        size = min(child.size, self.wanted)
+        if self.allowed < self.wanted:
+            size = min(size * self.allowed / self.wanted, self.allowed)
+        if size >= child.size * (1 - SLACK):
+            return Decision(intent=child)
+        # A part of one lot still protects something: one lot is no larger than the smallest entry.
+        size = round_down(size, child.size, lot) or min(lot, self.allowed)
+        return Decision(intent=child, action="resize", size=size, reasons=(_SCALED,))
+
+
+_FAMILY = ("its family was vetoed",)
+_SCALED = "bracket: scaled to what its parent opens"
+
+
+def _blind(error: Exception) -> str:
+    return f"guard: the account could not be read: {type(error).__name__}: {error}"
+
+
+def _overrides(rule: RiskRule, method: str) -> bool:
+    plain = getattr(RiskRule, method)
+    return getattr(type(rule), method, plain) is not plain
+
+
+def _group(intent: Intent) -> int:
+    """Return the group that an order belongs to."""
+    if intent.parent is not None:
+        return -intent.parent
+    return intent.oco if intent.oco is not None else intent.order_id
+
+
+def _working(intent: Intent, size: float, inside: Collection[int]) -> WorkingOrder:
+    """Return what an order will be to the book; exits whose parent is `inside` the family wait for it."""
+    return WorkingOrder(
+        intent.order_id, intent.side, size, intent.type, intent.limit, intent.stop, _group(intent),
+        dormant=intent.parent is not None and intent.parent in inside,
+    )  # fmt: skip

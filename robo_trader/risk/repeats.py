@@ -1,0 +1,50 @@
+"""Decisions for the journal: a refusal that repeats itself is one entry with a count.
+
+A strategy that asks again on every bar for what the guard refuses would fill a journal with one
+sentence. Two vetoes are the same when order and rules are: the numbers in the reasons may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from robo_trader.records import Decision
+
+
+@dataclass(slots=True)
+class Entry:
+    """A decision, how often it came, and when it came last (aware UTC)."""
+
+    decision: Decision
+    count: int
+    last: datetime
+
+
+def collapse(decisions: Iterable[Decision]) -> list[Entry]:
+    """Return `decisions` in their order, a veto that follows the same one of its symbol joined to it."""
+    entries: list[Entry] = []
+    latest: dict[str, tuple[tuple[object, ...] | None, Entry]] = {}
+    for decision in decisions:
+        intent = decision.intent
+        key = _key(decision)
+        before = latest.get(intent.symbol)
+        if key is not None and before is not None and before[0] == key:
+            before[1].count += 1
+            before[1].last = intent.time
+            continue
+        entry = Entry(decision, 1, intent.time)
+        entries.append(entry)
+        latest[intent.symbol] = (key, entry)
+    return entries
+
+
+def _key(decision: Decision) -> tuple[object, ...] | None:
+    """Return what makes two vetoes the same, or None for what is never joined."""
+    if decision.action != "veto":
+        return None
+    i = decision.intent
+    rules = tuple(reason.partition(":")[0] for reason in decision.reasons)
+    # A price moves with the market on every try; that there is one is part of the order.
+    return (i.side, i.size, i.type, i.limit is not None, i.stop is not None, rules)

@@ -1,0 +1,72 @@
+"""`robo halt`, `resume` and `status`: from outside, without plugins, by store and by file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from robo_trader.risk.usage import Usage, publish
+from robo_trader.state import open_state
+
+
+def test_halt_status_resume(robo: Any, home: Path) -> None:
+    assert robo("status").out.startswith("ACTIVE")
+    answer = robo("halt", "--why", "the data look wrong", "--flatten", "--cancel-all", "--json")
+    found = json.loads(answer.out)
+    assert (answer.code, found["state"], found["why"]) == (0, "HALTED", "the data look wrong")
+    assert found["flatten"] and found["cancel_all"] and "@" in found["who"]
+    assert (home / ".robo" / "HALT").read_text().startswith("HALTED\nset by ")
+    assert "the data look wrong" in robo("status").out
+    assert robo("resume", "--why", "mended").out.startswith("ACTIVE, set by ")
+    assert json.loads(robo("status", "--json").out)["halt"]["why"] == "mended"
+    assert not (home / ".robo" / "HALT").exists()
+
+
+def test_a_plain_file_halts_too(robo: Any, home: Path) -> None:
+    (home / ".robo").mkdir()
+    (home / ".robo" / "HALT").touch()
+    assert robo("status").out.startswith("HALTED, set by the file .robo/HALT")
+    robo("resume")
+    assert robo("status").out.startswith("ACTIVE")
+
+
+def test_reducing_leaves_positions_alone(robo: Any) -> None:
+    assert robo("halt", "--reducing").out.startswith("REDUCING")
+    assert "--flatten" in robo("halt", "--reducing", "--flatten").one_error_line(2)
+
+
+def test_status_shows_limits_use_and_headroom(robo: Any, home: Path) -> None:
+    plain = robo("status", "--json")
+    rows = {row["rule"]: row for row in json.loads(plain.out)["limits"]}
+    (home / "robo.toml").write_text('[risk]\nprofile = "default"\n[risk.position]\nlimit = 0.2\n')
+    rows = {row["rule"]: row for row in json.loads(robo("status", "--json").out)["limits"]}
+    assert rows["position"]["label"] == "20 %" and rows["position"]["used"] is None
+    publish(open_state(), [("position", Usage("AAPL", 0.15, 0.2)), ("gross", Usage("portfolio", 0.4, 1.0))])
+    shown = " ".join(robo("status").out.split())
+    assert "position AAPL 20 % 15 % 5 %" in shown
+    assert "gross portfolio 100 % 40 % 60 %" in shown
+    assert "drawdown 15 % – –" in shown
+
+
+def test_a_profile_that_cannot_be_read_does_not_hide_the_state(robo: Any, home: Path) -> None:
+    (home / "robo.toml").write_text('[risk]\nprofile = "default"\n[risk.strangers]\nlimit = 1\n')
+    answer = robo("status")
+    assert answer.code == 0 and answer.out.startswith("ACTIVE")
+    assert "no risk rule 'strangers'" in answer.err
+
+
+def test_no_plugin_is_imported(home: Path) -> None:
+    """Entry points are not even looked at, so that the worst plugin cannot keep trading going."""
+    code = (
+        "import importlib.metadata as m, sys\n"
+        "def refuse(*a, **k): raise SystemExit('looked for plugins')\n"
+        "m.entry_points = m.distributions = refuse\n"
+        "from robo_trader.cli.main import main\n"
+        "sys.exit(max(main([w]) for w in ('halt', 'status', 'resume', 'status')))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert "looked for plugins" not in run.stderr
