@@ -89,7 +89,7 @@ def test_the_benchmark_is_used_on_shared_dates_only(make: Callable[..., Result])
     assert len(f.benchmark) == len(f.returns_vs) == 59
     result.info.benchmark = Benchmark("X", dates[:1], np.zeros(1))
     assert frames_of(result).benchmark is None
-    result.info.benchmark = Benchmark("X", dates + 20_000, np.zeros(60))
+    result.info.benchmark = Benchmark("X", dates + np.timedelta64(20_000, "D"), np.zeros(60))
     assert frames_of(result).benchmark is None
 
 
