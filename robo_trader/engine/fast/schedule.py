@@ -8,9 +8,9 @@ number of members does not grow with the number of feeds.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,15 @@ class _Same(Sequence[tuple[int, ...]]):
         return self._length
 
     def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return (self._group,) * len(range(self._length)[k])
+        if not -self._length <= k < self._length:
+            # Without it, iterating over a Sequence would never end.
+            raise IndexError(k)
         return self._group
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return repeat(self._group, self._length)
 
 
 class Schedule:
