@@ -8,7 +8,8 @@ strategy and never becomes a score of zero.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from robo_trader.records import Abstain, Event, View
@@ -18,10 +19,22 @@ class Analyst(ABC):
     """Reads events of some kinds and answers with views.
 
     Set `kinds` to the kinds of event it reads, such as ``{"news", "filing"}``; the host shows it
-    no other. The host adds `event_id`, `analyst` and `in_sample` to each view.
+    no other. The host adds `event_id`, `analyst`, `at` and `in_sample` to each view.
+
+    `clean_from` (aware UTC) is when the analyst cannot have known outcomes any more: its views of
+    events known before it are in-sample; None means that it never knows any. `latency` is what
+    passes between `known_at` and the signal in a backtest; None leaves it to the setting
+    ``intelligence.latency``.
     """
 
     kinds: Collection[str] = ()
+    name: str | None = None
+    clean_from: datetime | None = None
+    latency: timedelta | None = None
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what a run should record of this analyst: model, prompts, measured score, mode."""
+        return {}
 
     @abstractmethod
     def read(
