@@ -66,7 +66,9 @@ class Event:
 class View:
     """An analyst's bounded opinion of one symbol (``"*"`` reaches every instrument).
 
-    `score` is in [-1, 1], `confidence` in [0, 1]; `horizon` is how long it should matter.
+    `score` is in [-1, 1], `confidence` in [0, 1]; `horizon` is how long it should matter. An analyst
+    may say which `model` answered and the SHA-256 of what it was asked. The host adds `event_id`,
+    `analyst`, `in_sample` and `at`, the time from which the view counts (aware UTC).
     """
 
     symbol: str
@@ -77,6 +79,9 @@ class View:
     event_id: str | None = None
     analyst: str | None = None
     in_sample: bool | None = None
+    model: str | None = None
+    prompt_hash: str | None = None
+    at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.score <= 1.0:
