@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robo_trader.cli import options, out
+from robo_trader.cli import options, out, waking
 from robo_trader.cli.help import RoboCommand, example, single
 from robo_trader.cli.inputs import flags_of, params_of
 from robo_trader.cli.places import program, require_writable
@@ -82,6 +82,14 @@ def backtest(
     engine: Annotated[
         str | None, _money("fast|plain", "--engine", "The way through the bars; both give the same.")
     ] = None,
+    check_wake: Annotated[
+        bool,
+        typer.Option(
+            "--check-wake",
+            help="Run on the bars that the strategy's wake() names and on all, compare, and save nothing.",
+            rich_help_panel=_MONEY,
+        ),
+    ] = False,
     stamps: options.Stamps = None,
     tz: options.Tz = None,
     session: options.Session = None,
@@ -106,6 +114,9 @@ def backtest(
     dated events. Every run gets a folder of its own with its tables and a report.
     """
     flags = flags_of(ctx.params)
+    if check_wake:
+        waking.check(strategy, flags, params_of(param), config_file, as_json=as_json)
+        return
     flags["run.report"] = False if no_report else None
     # What a strategy prints is for people; stdout is for the JSON then.
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):

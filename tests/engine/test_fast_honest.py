@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from oracle import judge
-from watching import Accounting, Analysed, Outcome, Setup, Silent, Watching, full_plans, setups
+from watching import Accounting, Analysed, Outcome, Setup, Silent, Watching, Woken, full_plans, setups
 from worlds import World, worlds
 
 from robo_trader.engine import EngineSettings, run
@@ -29,7 +29,11 @@ class Deaf(Watching):
     notify_event = None  # type: ignore[assignment]
 
 
-CLASSES = st.sampled_from([Watching, Deaf, Silent, Accounting, Analysed])
+class DeafWoken(Woken):
+    notify_event = None  # type: ignore[assignment]
+
+
+CLASSES = st.sampled_from([Watching, Deaf, Silent, Accounting, Analysed, Woken])
 
 
 def both(
@@ -123,6 +127,25 @@ def test_the_leanest_way_and_the_oracle(
             list(world.frames), record, commission=costs[0], slippage=costs[1], diary=out.diary
         )
         assert not complaints, "\n".join(complaints)
+
+
+@given(
+    world=worlds(),
+    plan=full_plans(HOOKS),
+    cash=CASH,
+    costs=COSTS,
+    deaf=st.booleans(),
+    setup=setups(stock=False),
+)
+def test_wake_gating(
+    world: World, plan: Any, cash: float, costs: tuple[float, float], deaf: bool, setup: Setup
+) -> None:
+    """The fast way skips what `wake()` does not name; the plain one knows nothing of it."""
+    settings = {"cash": cash, "commission": costs[0], "slippage": costs[1]}
+    record, _ = both(world, [plan], [DeafWoken if deaf else Woken], settings, setup)
+    steps = {end for frame in world.frames for end in frame.end.tolist()}
+    assert record.wake is not None or record.failure or any("bar by bar" in x for x in record.path_reasons)
+    assert record.wake is None or steps.issuperset(record.wake.tolist())
 
 
 @given(

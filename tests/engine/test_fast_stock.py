@@ -13,7 +13,7 @@ import backtrader as bt
 from hypothesis import given, note, reject
 from hypothesis import strategies as st
 from plainbt import PlainFeed
-from watching import Accounting, Analysed, Outcome, Setup, Silent, Watching, full_plans, setups
+from watching import Accounting, Analysed, Outcome, Setup, Silent, Watching, Woken, full_plans, setups
 from worlds import World, worlds
 
 from robo_trader.engine import EngineSettings, run
@@ -22,7 +22,7 @@ from robo_trader.instruments import Instrument
 WORLDS = worlds(events=False)
 CASH = st.sampled_from([300.0, 2_000.0, 100_000.0, 1e7])
 COMMISSION = st.sampled_from([0.0, 0.001])
-CLASSES = st.sampled_from([Watching, Watching, Silent, Accounting, Analysed])
+CLASSES = st.sampled_from([Watching, Watching, Silent, Accounting, Analysed, Woken])
 _FRAMES = {"1d": (bt.TimeFrame.Days, 1), "1h": (bt.TimeFrame.Minutes, 60), "8h": (bt.TimeFrame.Minutes, 480),
            "30m": (bt.TimeFrame.Minutes, 30)}  # fmt: skip
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 from hypothesis import strategies as st
 from planned import SINGLE, Action, Outcome, Planned, plans
 
@@ -342,6 +343,33 @@ class Analysed(Watching):
         self.log("observed", self.observers[0].lines.value.array.tolist())
 
 
+class Woken(Watching):
+    """The same with a `wake()` that names bars by chance, and with nothing to do on the others."""
+
+    def start(self) -> None:
+        rng = np.random.default_rng([action.at for action in self.p.plan])
+        share = rng.choice([0.0, 0.1, 0.5, 1.0])
+        self.named = [rng.random(len(d.p.dataname)) < share for d in self.datas]
+
+    def wake(self) -> Any:
+        if len(self.datas) == 1 and len(self.p.plan) % 2:
+            return self.named[0]
+        return dict(zip(self.datas, self.named, strict=True))
+
+    def nextstart(self) -> None:
+        self.log("nextstart")
+        super()._bar()
+
+    def prenext(self) -> None:
+        self._bar()
+
+    def _bar(self) -> None:
+        for data, named in zip(self.datas, self.named, strict=True):
+            if len(data) and data.datetime[0] == self.datetime[0] and named[len(data) - 1]:
+                super()._bar()
+                return
+
+
 def _move_cash(what: str, amount: float, broker: Any) -> None:
     if what == "add":
         broker.add_cash(amount)
@@ -406,4 +434,14 @@ class ByHand(bt.Indicator):
         self.lines.mid[0] = (self.nested[0] + self.data.low[-1]) / 2
 
 
-__all__ = ["Accounting", "Analysed", "Outcome", "Setup", "Silent", "Watching", "full_plans", "setups"]
+__all__ = [
+    "Accounting",
+    "Analysed",
+    "Outcome",
+    "Setup",
+    "Silent",
+    "Watching",
+    "Woken",
+    "full_plans",
+    "setups",
+]

@@ -83,7 +83,7 @@ class FastCerebro(RoboCerebro):
             self.robo.follow(times, self.stand)
             self.broker.open_books(self.datas, times, apart=behind is not None)
             self.broker.unheard = all(walker.deaf for walker in walkers)
-            if self._gated and once:
+            if self._gated:
                 self._ask_when(walkers)
             try:
                 self._go(swap, walkers, behind)
@@ -109,7 +109,7 @@ class FastCerebro(RoboCerebro):
 
     def _ask_when(self, walkers: list[Walker]) -> None:
         for walker in walkers:
-            walker.wake = wake_of(walker.strategy, self.schedule, self.datas)
+            walker.wake = wake_of(walker, self.schedule, self.datas)
         asked = [walker.wake for walker in walkers if walker.wake is not None]
         if asked:
             self.woken = self.schedule.ends[np.any(asked, axis=0)]

@@ -2,7 +2,8 @@
 
 A strategy that defines ``wake()`` promises that its `next` (and `prenext`) does nothing on bars where
 the answer is False. Then only the others are visited, and those on which the broker has work; orders
-and trades are told as ever. `nextstart` is always called. Without an answer nothing is skipped.
+and trades are told as ever. `nextstart` is always called. Without an answer nothing is skipped, nor where
+the strategy takes Backtrader's own steps; the run's record says so then.
 """
 
 from __future__ import annotations
@@ -14,21 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robo_trader.engine.fast.schedule import Schedule
+from robo_trader.engine.fast.walker import Walker
 from robo_trader.errors import StrategyError
 
 _HINT = "return a numpy array of bools, one for each bar: np.array(self.cross.array) != 0"
 
 
-def wake_of(strategy: Any, schedule: Schedule, feeds: Sequence[Any]) -> NDArray[np.bool_] | None:
-    """Return at which bar steps `strategy` wants to be called, or None where it does not say.
+def wake_of(walker: Walker, schedule: Schedule, feeds: Sequence[Any]) -> NDArray[np.bool_] | None:
+    """Return at which bar steps the walker's strategy wants to be called, or None where it does not say.
 
     On one clock ``wake()`` returns an array as long as the bars, on several a mapping of feeds to such
     arrays. Raises `StrategyError` naming the class and what it returned.
     """
-    method = getattr(strategy, "wake", None)
+    method = getattr(walker.strategy, "wake", None)
     if not callable(method):
         return None
-    name = type(strategy).__name__
+    name = type(walker.strategy).__name__
+    if not walker.lean:
+        walker.why.append(f"{name}.wake() is not asked: it takes Backtrader's steps")
+        return None
     answer = method()
     if answer is None:
         return None
@@ -45,7 +50,10 @@ def wake_of(strategy: Any, schedule: Schedule, feeds: Sequence[Any]) -> NDArray[
     for feed, part in answer.items():
         number = numbers.get(id(feed))
         if number is None:
-            raise StrategyError(f"{name}.wake() names {feed!r}, which is no feed of the run", hint=_HINT)
+            raise StrategyError(
+                f"{name}.wake() names {feed!r}, which is no feed of the run",
+                hint="the keys are feeds: {d: … for d in self.datas}",
+            )
         at = clock_of[number]
         wanted = _checked(part, len(at), f"{name}.wake()", feed._name)
         steps[at[wanted]] = True
