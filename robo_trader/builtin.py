@@ -11,6 +11,7 @@ def robo_register(add: Registry) -> None:
     add.strategy("buy_and_hold", "robo_trader.strategies:BuyAndHold")
     add.strategy("random_entry", "robo_trader.strategies:RandomEntry")
     add.strategy("fomc_drift", "robo_trader.strategies:FomcDrift")
+    add.analyst("offline", "robo_trader.intelligence.offline.analyst:OfflineAnalyst")
     rules = "robo_trader.risk.rules"
     add.risk_rule("position", f"{rules}.exposure:Position")
     add.risk_rule("sector", f"{rules}.exposure:Sector")

@@ -1,0 +1,43 @@
+"""The analyst `offline`: deterministic, explainable, without key or network, in milliseconds.
+
+It judges by a lexicon, rules of direction and negation, compared figures, event templates and a small
+linear model over sentences written for it. No outcome of any event was used, so that no view of its
+is in sample. It abstains when unsure and never raises on any text.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from robo_trader.intelligence.analyst import Analyst
+from robo_trader.intelligence.offline.judge import judge_sentence
+from robo_trader.intelligence.offline.verdict import Verdict
+from robo_trader.records import Abstain, Event, View
+
+
+class OfflineAnalyst(Analyst):
+    """Reads news, earnings, filings, posts, macro figures and rate decisions without a model."""
+
+    name = "offline"
+    kinds = frozenset({"news", "earnings", "fomc", "macro", "filing", "social"})
+    clean_from: datetime | None = None
+
+    def read(self, event: Event) -> list[View] | Abstain:
+        """Return one view for each symbol of the event (``"*"`` without symbols), or abstain."""
+        verdict = self.judge(f"{event.title}\n{event.body}".strip(), kind=event.kind)
+        if isinstance(verdict, Abstain):
+            return verdict
+        return [
+            View(
+                symbol=symbol,
+                score=verdict.score,
+                confidence=verdict.confidence,
+                horizon=verdict.horizon,
+                because="; ".join(verdict.because[:3]),
+            )
+            for symbol in event.symbols or ("*",)
+        ]
+
+    def judge(self, text: str, *, kind: str = "news", symbol: str | None = None) -> Verdict | Abstain:
+        """Return what `text` means for the holder of `symbol`, or why that cannot be told."""
+        return judge_sentence(text)

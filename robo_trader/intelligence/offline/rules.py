@@ -1,0 +1,142 @@
+"""Directions and quantities put together: what rose or fell, and whether that is good.
+
+"Costs rose", "the loss narrowed", "cuts its dividend", "no longer expects growth": a direction is
+paired with the quantity that it moves, their signs are multiplied, and negation and doubt are
+applied. What cannot be paired says little or nothing. Nothing here raises on any text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from robo_trader.intelligence.offline.clauses import Clause
+from robo_trader.intelligence.offline.lexicon import Hit
+from robo_trader.intelligence.offline.tokens import Figure, bag
+
+_QUANTITIES = ("quantity", "price")
+#: Between a direction and what it moves no verb, figure or preposition may stand.
+_WALLS = bag(
+    ", to from by at on with for after as is are was were has have had will said says that which who and"
+)
+#: A quantity behind one of these belongs to something else: "profit before taxes", "sales of pulp".
+_SIDE = bag("excluding before after due to including net on by for because from against than")
+_BE = bag("is are was were be been ended closed finished opened remained stood trading % percent")
+_AFTER_UP = bag(
+    "by from on in more slightly sharply about nearly almost over some around approximately year vs versus ,"
+    " . compared at to with"
+)
+_LEFT, _RIGHT, _NEAR = 16, 6, 4
+_NEGATION_REACH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason: its value in [-1, 1], its weight, what it says, and where (token position)."""
+
+    value: float
+    weight: float
+    because: str
+    at: int
+    kind: str = "tone"
+
+
+def evidence(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) -> list[Evidence]:
+    """Return what a clause's words say, with negation and doubt applied."""
+    found = [*_movements(clause, words, figures), *_tones(clause)]
+    return [_shaded(item, clause, words) for item in found]
+
+
+def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) -> Iterator[Evidence]:
+    quantities = [hit for hit in clause.hits if hit.entry.part in _QUANTITIES]
+    amounts = {figure.first for figure in figures}
+    for hit in clause.hits:
+        if hit.entry.part not in ("move", "act") or _is_phrasal(hit, clause, words, amounts):
+            continue
+        quantity = _moved(hit, quantities, words, clause)
+        direction = hit.entry.polarity
+        strength = min(1.0, 0.6 * hit.entry.strength)
+        if quantity is None:
+            near = any(hit.last < at <= hit.last + 3 for at in amounts)
+            if hit.entry.part == "move":
+                yield Evidence(direction * strength, 0.5 if near else 0.2, hit.entry.form, hit.first, "bare")
+            continue
+        effect = direction * quantity.entry.polarity
+        if effect:
+            said = f"{quantity.entry.form} {hit.entry.form}"
+            weight = quantity.entry.strength
+            yield Evidence(effect * strength, weight, said, hit.first, quantity.entry.part)
+
+
+def _is_phrasal(hit: Hit, clause: Clause, words: Sequence[str], amounts: set[int]) -> bool:
+    """Tell whether "up" or "down" is part of another verb ("set up", "team up with")."""
+    if hit.entry.form not in ("up", "down"):
+        return False
+    after = words[hit.last + 1] if hit.last < clause.last else ","
+    before = words[hit.first - 1] if hit.first > clause.first else ""
+    if hit.last + 1 in amounts:
+        return False
+    return not ((after in _AFTER_UP and before in (",", *_BE)) or (before in _BE and after in _AFTER_UP))
+
+
+def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Clause) -> Hit | None:
+    """Return the quantity that a direction moves, or None."""
+    after = words[hit.last + 1] if hit.last < clause.last else ""
+    right = [q for q in quantities if q.first > hit.last]
+    left = [q for q in quantities if q.last < hit.first and hit.first - q.last <= _LEFT]
+    if after in ("in", "of") and right and right[0].first - hit.last <= _RIGHT:
+        return _head(right, words)
+    reach = _RIGHT if hit.entry.part == "act" else _NEAR
+    if right and right[0].first - hit.last <= reach and not _walled(words, hit.last + 1, right[0].first):
+        return _head(right, words)
+    for quantity in reversed(left):
+        before = words[max(clause.first, quantity.first - 2) : quantity.first]
+        if not _SIDE.intersection(before) or quantity is left[0]:
+            return quantity
+    if right and right[0].first - hit.last <= _NEAR:
+        return right[0]
+    return None
+
+
+def _head(right: Sequence[Hit], words: Sequence[str]) -> Hit:
+    """Return the last of adjoining quantities: in "sales growth forecast" the forecast moves."""
+    head = right[0]
+    for quantity in right[1:]:
+        if quantity.first != head.last + 1:
+            break
+        head = quantity
+    return head
+
+
+def _walled(words: Sequence[str], first: int, end: int) -> bool:
+    return any(words[i] in _WALLS or words[i][0].isdigit() for i in range(first, end))
+
+
+def _tones(clause: Clause) -> Iterator[Evidence]:
+    for hit in clause.hits:
+        if hit.entry.part == "tone":
+            yield Evidence(hit.entry.polarity * 0.6, 0.6 * hit.entry.strength, hit.entry.form, hit.first)
+
+
+def _shaded(item: Evidence, clause: Clause, words: Sequence[str]) -> Evidence:
+    """Turn round what is negated, and weaken what is doubtful or denied."""
+    value, weight, because = item.value, item.weight, item.because
+    for hit in clause.hits:
+        part = hit.entry.part
+        if part == "negator" and 0 < item.at - hit.first <= _NEGATION_REACH + len(hit.entry.form.split()):
+            if words[hit.last + 1 : hit.last + 2] == ["only"] or _counts(words, hit):
+                continue
+            value, because = value * -0.7, f"{hit.entry.form} … {because}"
+        elif part == "denial":
+            weight, because = weight * 0.2, f"{because} (denied)"
+        elif part == "hedge" and hit.first < item.at:
+            weight *= hit.entry.strength
+    if clause.turned:
+        weight *= 1.3
+    return replace(item, value=value, weight=weight, because=because)
+
+
+def _counts(words: Sequence[str], hit: Hit) -> bool:
+    """Tell whether "no" is the abbreviation of number: "patent no 5,123"."""
+    after = words[hit.last + 1 : hit.last + 2]
+    return hit.entry.form == "no" and bool(after) and (after[0][0].isdigit() or after[0] == ".")

@@ -1,0 +1,62 @@
+"""One sentence weighed: everything the rules found in it, added up.
+
+`weigh` gathers the evidence of words, figures, expectations and templates. `Weighed.balance` is the
+signed sum, `Weighed.agreement` how far the pieces point one way. Nothing here raises on any text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robo_trader.intelligence.offline import templates
+from robo_trader.intelligence.offline.clauses import clauses
+from robo_trader.intelligence.offline.expectations import as_expected, expectations
+from robo_trader.intelligence.offline.figures import comparisons
+from robo_trader.intelligence.offline.lexicon import hits
+from robo_trader.intelligence.offline.rules import Evidence, evidence
+from robo_trader.intelligence.offline.tokens import Text
+
+#: How many days a plain statement matters, where no template says otherwise.
+_DAYS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The evidence of one sentence, heaviest first; `days` is how long it should matter."""
+
+    found: tuple[Evidence, ...]
+    balance: float
+    agreement: float
+    days: float
+    as_expected: bool
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """The reasons that point the way of the balance, each said once."""
+        ours = [item.because for item in self.found if item.value * self.balance > 0]
+        return tuple(dict.fromkeys(ours))
+
+
+def weigh(text: Text) -> Weighed:
+    """Return what the rules say of a text that is one sentence, or is taken as one."""
+    hit = hits(text.words)
+    found: list[Evidence] = []
+    for clause in clauses(text.words, hit):
+        found += evidence(clause, text.words, text.figures)
+    found += comparisons(text, hit)
+    found += expectations(text, hit)
+    days = _DAYS
+    for match in templates.find(text):
+        said = f"{match.name}: {match.words}"
+        found.append(Evidence(match.score, match.weight, said, 0, match.name))
+        days = max(days, match.days)
+    found.sort(key=lambda item: -abs(item.value * item.weight))
+    total = sum(item.value * item.weight for item in found)
+    size = sum(abs(item.value) * item.weight for item in found)
+    return Weighed(tuple(found), total, abs(total) / size if size else 0.0, days, as_expected(text))
+
+
+def strongest(items: Sequence[Evidence], kind: str) -> Evidence | None:
+    """Return the heaviest piece of evidence of a kind, or None."""
+    return next((item for item in items if item.kind == kind), None)
