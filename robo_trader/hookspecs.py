@@ -67,7 +67,7 @@ KINDS: dict[str, Kind] = {
             ("event",),
             ("past",),
         ),
-        Kind("signal", "signals", "robo_trader.signals.SignalSource", "score", ("bars",)),
+        Kind("signal", "signals", "robo_trader.signals.source.SignalSource", "score", ("bars",)),
         Kind(
             "bars",
             "bars",

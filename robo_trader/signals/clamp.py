@@ -1,0 +1,219 @@
+"""The clamp policy: how far views may move a signal, whatever they say.
+
+A view is untrusted. One source moves a signal by at most 0.30, two independent ones by 0.60, three
+or more by 1.0; near copies of one text count once, whoever prints them (`events.stories`). Views
+that contradict the offline analyst move it by at most 0.10 together, and suspicious text by nothing.
+A view's weight falls in a straight line from its time to the end of its horizon.
+
+`consensus` is a pure function of the opinions that are live at one moment: their order means
+nothing, and a further source that agrees never makes the value smaller. Nothing here raises.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from robo_trader.clock import to_ns
+from robo_trader.events.stories import independent
+from robo_trader.records import Event, View
+
+#: What one, two, and three or more independent sources may move.
+CAPS = (0.30, 0.60, 1.0)
+#: What views that contradict the offline analyst may move together.
+DISPUTED = 0.10
+#: How many views of one source, and of all, are weighed at a moment: the newest.
+PER_SOURCE, CROWD = 8, 64
+
+Copies = Callable[[Event, Event], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """A view with what the policy has to know of it.
+
+    `at` is when it begins to count and `until` when it is over (ns UTC). It is `disputed` where the
+    offline analyst reads the event the other way, and `suspicious` where the text was.
+    """
+
+    view: View
+    event: Event
+    at: int
+    until: int
+    disputed: bool = False
+    suspicious: bool = False
+
+    @property
+    def source(self) -> str:
+        """Who told of the event."""
+        return (self.event.source or "").casefold()
+
+    def left(self, now: int) -> float:
+        """Return the part of its weight that is left at `now`, in [0, 1]."""
+        if not self.at <= now < self.until:
+            return 0.0
+        return (self.until - now) / (self.until - self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """What live opinions come to: `value` in [-1, 1], `confidence` in [0, 1].
+
+    `sources` counts the independent ones on the value's side; `evidence` are the ids of the events
+    that were weighed, by time.
+    """
+
+    value: float
+    confidence: float
+    sources: int
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Teller:
+    """One source: what it thinks on the whole, and the stories it tells to that end."""
+
+    name: str
+    strength: float
+    confidence: float
+    disputed: bool
+    events: list[Event] = field(default_factory=list)
+
+
+def copies(a: Event, b: Event) -> bool:
+    """Tell whether two events of different sources are not independent of each other."""
+    return independent((a, b)) < 2
+
+
+def consensus(opinions: Iterable[Opinion], now: int, *, same: Copies = copies) -> Consensus | None:
+    """Return what `opinions` come to at `now` (ns UTC), or None where none is live.
+
+    `same` tells whether two events of different sources are one text.
+    """
+    live = _newest([o for o in opinions if not o.suspicious and o.left(now) > 0.0])
+    if not live:
+        return None
+    tellers = _tellers(live, now)
+    up = _side([t for t in tellers if t.strength > 0], same)
+    down = _side([t for t in tellers if t.strength < 0], same)
+    value = up[0] - down[0]
+    side = up if value >= 0 else down
+    weight = sum(abs(t.strength) for t in tellers)
+    if weight:
+        confidence = sum(abs(t.strength) * t.confidence for t in tellers) / weight
+    else:
+        confidence = sum(t.confidence for t in tellers) / len(tellers)
+    first = sorted(live, key=lambda o: (o.at, o.event.id or ""))
+    evidence = tuple(dict.fromkeys(o.event.id for o in first if o.event.id))
+    return Consensus(value, min(1.0, confidence), side[1], evidence)
+
+
+def _newest(live: Sequence[Opinion]) -> list[Opinion]:
+    """Return the newest opinions of each source, so that a flood of headlines weighs no more."""
+    if len(live) <= PER_SOURCE:
+        return sorted(live, key=_order)
+    kept: list[Opinion] = []
+    count: dict[str, int] = defaultdict(int)
+    for opinion in sorted(live, key=_order):
+        if count[opinion.source] < PER_SOURCE and len(kept) < CROWD:
+            count[opinion.source] += 1
+            kept.append(opinion)
+    return kept
+
+
+def _order(opinion: Opinion) -> tuple[int, str, str, str, float, float]:
+    view = opinion.view
+    return -opinion.at, opinion.event.id or "", view.analyst or "", view.symbol, view.score, view.confidence
+
+
+def _tellers(live: Sequence[Opinion], now: int) -> list[_Teller]:
+    """Return each source with its own mind: the mean of its views, fresh ones weighing most."""
+    by_source: dict[str, list[Opinion]] = defaultdict(list)
+    for opinion in live:
+        by_source[opinion.source].append(opinion)
+    tellers = []
+    for name, own in sorted(by_source.items()):
+        weights = [o.left(now) for o in own]
+        total = sum(weights)
+        said = [o.view.score * o.view.confidence for o in own]
+        strength = max(weights) * sum(w * s for w, s in zip(weights, said, strict=True)) / total
+        agreeing = [o for o, s in zip(own, said, strict=True) if s * strength > 0]
+        tellers.append(
+            _Teller(
+                name,
+                strength,
+                sum(w * o.view.confidence for w, o in zip(weights, own, strict=True)) / total,
+                bool(agreeing) and any(o.disputed for o in agreeing),
+                [o.event for o in agreeing],
+            )
+        )
+    return tellers
+
+
+def _side(tellers: list[_Teller], same: Copies) -> tuple[float, int]:
+    """Return how far the tellers of one side move the signal, and how many independent ones they are."""
+    agreed = _independent([t for t in tellers if not t.disputed], same)
+    disputed = min(DISPUTED, sum(abs(t.strength) for t in tellers if t.disputed))
+    if not agreed:
+        return disputed, int(disputed > 0)
+    n = min(len(agreed), len(CAPS))
+    each = CAPS[n - 1] / n
+    moved = sum(min(abs(t.strength), each) for t in agreed)
+    return min(CAPS[n - 1], moved + disputed), len(agreed)
+
+
+def _independent(tellers: list[_Teller], same: Copies) -> list[_Teller]:
+    """Return the strongest tellers that can each name a story of their own.
+
+    Tellers and stories make a matching; taking tellers by strength, each if the matching can be
+    augmented, gives the heaviest set there is (a transversal matroid), so that a further teller can
+    only add.
+    """
+    if len(tellers) < 2:
+        return tellers
+    stories = _stories(tellers, same)
+    taken: dict[int, str] = {}
+
+    def augment(name: str, seen: set[int]) -> bool:
+        for story in stories[name]:
+            if story in seen:
+                continue
+            seen.add(story)
+            if story not in taken or augment(taken[story], seen):
+                taken[story] = name
+                return True
+        return False
+
+    ordered = sorted(tellers, key=lambda t: (-abs(t.strength), t.name))
+    return [teller for teller in ordered if augment(teller.name, set())]
+
+
+def _stories(tellers: Sequence[_Teller], same: Copies) -> dict[str, list[int]]:
+    """Return for each teller the numbers of the stories that it tells; copies share a number."""
+    told = [(t.name, event) for t in tellers for event in t.events]
+    number = list(range(len(told)))
+
+    def root(i: int) -> int:
+        while number[i] != i:
+            number[i] = number[number[i]]
+            i = number[i]
+        return i
+
+    for i, (name, event) in enumerate(told):
+        for j in range(i):
+            if told[j][0] != name and root(i) != root(j) and same(told[j][1], event):
+                number[root(i)] = root(j)
+    stories: dict[str, list[int]] = defaultdict(list)
+    for i, (name, _) in enumerate(told):
+        if root(i) not in stories[name]:
+            stories[name].append(root(i))
+    return stories
+
+
+def opinion_of(view: View, event: Event, *, disputed: bool = False, suspicious: bool = False) -> Opinion:
+    """Return the opinion that `view` (with its `at`) of `event` is."""
+    assert view.at is not None
+    at = to_ns(view.at)
+    until = at + int(view.horizon.total_seconds() * 1_000_000) * 1000
+    return Opinion(view=view, event=event, at=at, until=until, disputed=disputed, suspicious=suspicious)
