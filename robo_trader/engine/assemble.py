@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,11 @@ def assemble(
     hooks: Hooks,
 ) -> Parts:
     """Return the parts of a run of `strategies` (classes with their parameters) over `frames`."""
-    heard = any(
-        (len(tape) and handles_events(cls)) or (len(signals) and handles_signals(cls))
-        for cls, _ in strategies
+    told = any(handles_signals(cls) for cls, _ in strategies)
+    if told:
+        signals.speak()
+    heard = (told and signals.may_speak) or (
+        len(tape) > 0 and any(handles_events(cls) for cls, _ in strategies)
     )
     reasons = _why_plain(settings)
     make = _plain if reasons else _fast
@@ -88,7 +91,7 @@ def _plain(
     at_open = honest and (heard or not one_clock(frames))
     recorder = Recorder(hooks.fill, hooks.decision)
     cerebro = RoboCerebro(
-        timeline=Timeline(frames, tape.known_ns, starts=at_open),
+        timeline=partial(Timeline, frames, tape.known_ns, starts=at_open),
         events=tape.events,
         recorder=recorder,
         context=StrategyContext(tape=signals, seed=settings.seed, trading_from=settings.trading_from or 0),

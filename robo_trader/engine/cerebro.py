@@ -1,8 +1,8 @@
 """Backtrader's Cerebro with a loop that knows when bars start, when they end and what is said between.
 
 The sequence at the end of bars is Backtrader's own (`Cerebro._runonce`, 1.9.78): advance the feeds,
-timers, broker, notifications, strategies. What is added are the two phases in between: events at
-the time they become known, and the open of the next bars.
+timers, broker, notifications, strategies. What is added are the phases in between: events and
+signals at the time they become known, and the open of the next bars.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from robo_trader.engine.recorder import Recorder
 from robo_trader.engine.timeline import Phase, Step, Timeline
 from robo_trader.feeds.bars import BarsFeed
 from robo_trader.records import Event
-from robo_trader.strategy import StrategyContext, handles_events
+from robo_trader.signals.tape import times_of
+from robo_trader.strategy import StrategyContext, handles_events, handles_signals
 
 Progress = Callable[[int, int], None]
 _PROGRESS_SECONDS = 0.2
 
 
 class RoboCerebro(bt.Cerebro):
-    """Runs strategies over a `Timeline`.
+    """Runs strategies over a `Timeline`, which `timeline` makes when the signals are known.
 
     `at_open` lets fills at the open reach the strategy at the open. `context` is what strategies
     may ask of the engine. `position` is the step being played, for error messages; `complete` is
@@ -38,7 +39,7 @@ class RoboCerebro(bt.Cerebro):
     def __init__(
         self,
         *,
-        timeline: Timeline | None,
+        timeline: Callable[..., Timeline] | None,
         events: Sequence[Event],
         recorder: Recorder,
         context: StrategyContext,
@@ -73,12 +74,15 @@ class RoboCerebro(bt.Cerebro):
         broker: RecordingBroker = self.broker
         feeds: list[BarsFeed] = self.datas
         listeners = [strategy for strategy in strategies if handles_events(type(strategy))]
+        followers = [strategy for strategy in strategies if handles_signals(type(strategy))]
+        signals = self.robo.tape.signals if followers else ()
         started: set[int] = set()
         report_at = monotonic() + _PROGRESS_SECONDS
         self._warm_up(strategies)
         trading_from = broker.trading_from
         assert self.timeline is not None
-        for number, step in enumerate(self.timeline, start=1):
+        timeline = self.timeline(signal_ns=times_of(signals))
+        for number, step in enumerate(timeline, start=1):
             self.position = step
             self.robo.now = broker.now = step.time
             if step.phase is Phase.END:
@@ -94,6 +98,11 @@ class RoboCerebro(bt.Cerebro):
                         self.recorder.events.append(self.tape[i])
                         for strategy in listeners:
                             strategy.notify_event(self.tape[i])
+            elif step.phase is Phase.SIGNAL:
+                if started and step.time >= trading_from:
+                    for i in step.members:
+                        for strategy in followers:
+                            strategy.notify_signal(signals[i])
             else:
                 self._start_of_bars(strategies, [feeds[i] for i in step.members])
             if step.session is not None and step.time >= trading_from:
@@ -104,7 +113,7 @@ class RoboCerebro(bt.Cerebro):
                 return
             if self._progress is not None and monotonic() >= report_at:
                 report_at = monotonic() + _PROGRESS_SECONDS
-                self._progress(number, len(self.timeline))
+                self._progress(number, len(timeline))
 
         self.complete = True
 

@@ -1,8 +1,9 @@
-"""The order in which things happen: bar ends, then events, then bar starts, by integer time.
+"""The order in which things happen: bar ends, events, signals, bar starts, by integer time.
 
 One `Step` is everything of one phase at one moment. At equal times the phases follow each other as
 written, so that an event at 14:00 comes after a bar that ends at 14:00 and before one that starts
-then. Events are not looked at while bars are being merged; a hundred thousand cost one sort.
+then; signals of that moment come after its events. Neither is looked at while bars are being
+merged; a hundred thousand cost one sort.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ from numpy.typing import NDArray
 
 from robo_trader.bars.frame import BarFrame
 
+_NONE = np.array([], dtype=np.int64)
+
 
 class Phase(IntEnum):
     """What a step is about, in the order of equal times."""
 
     END = 0
     EVENT = 1
-    START = 2
+    SIGNAL = 2
+    START = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens at `time` (ns UTC): `members` are indexes of feeds, or of events.
+    """What happens at `time` (ns UTC): `members` are indexes of feeds, of events or of signals.
 
     `session` is the trading date to be marked after this step, or None.
     """
@@ -54,22 +58,30 @@ def one_clock(frames: Sequence[BarFrame]) -> bool:
 
 
 class Timeline:
-    """The merged schedule of a run's bars and events.
+    """The merged schedule of a run's bars, events and signals.
 
-    `known_ns` are the times at which events become known (ns UTC, ascending). With `starts` the
-    bars' starts are steps too.
+    `known_ns` are the times at which events become known, `signal_ns` those of signals (ns UTC,
+    ascending). With `starts` the bars' starts are steps too.
     """
 
-    def __init__(self, frames: Sequence[BarFrame], known_ns: NDArray[np.int64], *, starts: bool) -> None:
+    def __init__(
+        self,
+        frames: Sequence[BarFrame],
+        known_ns: NDArray[np.int64],
+        *,
+        starts: bool,
+        signal_ns: NDArray[np.int64] = _NONE,
+    ) -> None:
         columns = [(Phase.END, i, frame.end) for i, frame in enumerate(frames)]
         if starts:
             columns += [(Phase.START, i, frame.start) for i, frame in enumerate(frames)]
         times = [column for _, _, column in columns]
         phases = [np.full(len(column), phase, dtype=np.int8) for phase, _, column in columns]
         members = [np.full(len(column), i, dtype=np.int64) for _, i, column in columns]
-        times.append(known_ns)
-        phases.append(np.full(len(known_ns), Phase.EVENT, dtype=np.int8))
-        members.append(np.arange(len(known_ns)))
+        for said, said_ns in ((Phase.EVENT, known_ns), (Phase.SIGNAL, signal_ns)):
+            times.append(said_ns)
+            phases.append(np.full(len(said_ns), said, dtype=np.int8))
+            members.append(np.arange(len(said_ns)))
         time, phase, member = (np.concatenate(parts) for parts in (times, phases, members))
         order = np.lexsort((member, phase, time))
         self._time, self._phase, self._member = time[order], phase[order], member[order]

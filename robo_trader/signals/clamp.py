@@ -33,8 +33,9 @@ Copies = Callable[[Event, Event], bool]
 class Opinion:
     """A view with what the policy has to know of it.
 
-    `at` is when it begins to count and `until` when it is over (ns UTC). It is `disputed` where the
-    offline analyst reads the event the other way, and `suspicious` where the text was.
+    `at` is when it begins to count and `until` when its horizon is over (ns UTC); a correction may
+    have `withdrawn` it before. It is `disputed` where the offline analyst reads the event the other
+    way, and `suspicious` where the text was.
     """
 
     view: View
@@ -43,6 +44,12 @@ class Opinion:
     until: int
     disputed: bool = False
     suspicious: bool = False
+    withdrawn: int | None = None
+
+    @property
+    def end(self) -> int:
+        """When it is over (ns UTC), its horizon or a correction having come."""
+        return self.until if self.withdrawn is None else min(self.until, self.withdrawn)
 
     @property
     def source(self) -> str:
@@ -51,7 +58,7 @@ class Opinion:
 
     def left(self, now: int) -> float:
         """Return the part of its weight that is left at `now`, in [0, 1]."""
-        if not self.at <= now < self.until:
+        if self.suspicious or not self.at <= now < self.end:
             return 0.0
         return (self.until - now) / (self.until - self.at)
 
@@ -91,7 +98,7 @@ def consensus(opinions: Iterable[Opinion], now: int, *, same: Copies = copies) -
 
     `same` tells whether two events of different sources are one text.
     """
-    live = _newest([o for o in opinions if not o.suspicious and o.left(now) > 0.0])
+    live = _newest([o for o in opinions if o.left(now) > 0.0])
     if not live:
         return None
     tellers = _tellers(live, now)

@@ -205,3 +205,8 @@ def _as_of(numbers: tuple[Times, Column] | None, ends: Times) -> SignalColumns:
         np.where(live, (ends - times[index]) / NS_PER_SECOND, np.nan),
         live.astype(np.float64),
     )
+
+
+def times_of(signals: Sequence[Signal]) -> Times:
+    """Return the times of `signals` in ns UTC."""
+    return np.fromiter((to_ns(signal.at) for signal in signals), np.int64, len(signals))

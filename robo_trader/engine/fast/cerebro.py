@@ -6,6 +6,7 @@ Two loops share everything else: `OneClock` for most runs, `EveryStep` for the r
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ from robo_trader.engine.fast.wake import wake_of
 from robo_trader.engine.fast.walker import Walker
 from robo_trader.engine.timeline import Phase, Step
 from robo_trader.events.tape import EventTape
-from robo_trader.strategy import handles_events
+from robo_trader.records import Signal
+from robo_trader.signals.tape import times_of
+from robo_trader.strategy import handles_events, handles_signals
 
 _CHUNK = 1 << 13
 _NOTHING = np.array([], dtype=np.int64)
@@ -58,6 +61,8 @@ class FastCerebro(RoboCerebro):
         self._known = tape.known_ns
         self._gated = gated
         self._listeners: list[Any] = []
+        self._followers: list[Any] = []
+        self._signals: Sequence[Signal] = ()
         self._loop: OneClock | EveryStep | None = None
 
     # -- from Backtrader -----------------------------------------------------------------------------
@@ -76,6 +81,9 @@ class FastCerebro(RoboCerebro):
             behind = ([Cursor() for _ in self.clocks], Cursor())
         self.days = self.schedule.days(self.datas)
         self._listeners = [s for s in strategies if handles_events(type(s))] if self.tape else []
+        followers = [s for s in strategies if handles_signals(type(s))]
+        self._signals = self.robo.tape.signals if followers else ()
+        self._followers = followers if self._signals else []
         with LineSwap() as swap:
             self._settle_in(swap, walkers, behind)
             self.broker.steps = self.stand
@@ -119,11 +127,11 @@ class FastCerebro(RoboCerebro):
 
         def every_step() -> EveryStep:
             known = self._known if self._listeners else _NOTHING
-            beats = self.schedule.between(known, starts=self.at_open)
-            return EveryStep(self, walkers, beats, behind, self._listeners)
+            beats = self.schedule.between(known, starts=self.at_open, spoken=times_of(self._signals))
+            return EveryStep(self, walkers, beats, behind, self._listeners, self._followers, self._signals)
 
         lean = len(walkers) == 1 and len(self.clocks) == 1 and walkers[0].untold
-        between = behind or self._listeners or self.at_open
+        between = behind or self._listeners or self._followers or self.at_open
         self._loop = (
             OneClock(self, walkers[0]) if lean and not between and not self.broker.eager else every_step()
         )
@@ -176,8 +184,9 @@ class FastCerebro(RoboCerebro):
         )
         if self.tape and not self._listeners:
             self.recorder.events.extend(self.tape[self._unheard(at_beat)])
-        if self.complete and len(self._known):
-            self.robo.beat = max(int(schedule.ends[-1]), int(self._known[-1]))
+        if self.complete and (len(self._known) or self._signals):
+            said = (*self._known[-1:].tolist(), *times_of(self._signals[-1:]).tolist())
+            self.robo.beat = max(int(schedule.ends[-1]), *said)
         self.why = [*self.broker.why, *(why for walker in walkers for why in walker.why)]
 
     def _unheard(self, at_beat: bool) -> slice:
@@ -194,7 +203,7 @@ class FastCerebro(RoboCerebro):
         beat = loop.beat if loop is not None else None
         if beat is not None:
             members = (
-                range(beat.first, beat.last) if beat.phase is Phase.EVENT else self._members(beat.clocks)
+                self._members(beat.clocks) if beat.phase is Phase.START else range(beat.first, beat.last)
             )
             return Step(beat.time, beat.phase, members)
         if self.stand.i < 0:

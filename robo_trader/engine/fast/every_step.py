@@ -6,6 +6,7 @@ between bars where `RoboCerebro` has them. A beat at which nothing can happen is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from robo_trader.engine.fast.cursor import Cursor
@@ -15,13 +16,14 @@ from robo_trader.engine.timeline import Phase
 
 if TYPE_CHECKING:
     from robo_trader.engine.fast.cerebro import FastCerebro
+    from robo_trader.records import Signal
 
 
 class EveryStep:
     """Runs bar steps and the beats before them; `inside` is True while it is at a bar step.
 
     `behind` are the cursors of indicators and of the strategies' own lines where those move after
-    the feeds (timers, cheat-on-open); `listeners` want events.
+    the feeds (timers, cheat-on-open); `listeners` want events, `followers` the `signals`.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class EveryStep:
         beats: Between,
         behind: tuple[list[Cursor], Cursor] | None,
         listeners: list[Any],
+        followers: list[Any],
+        signals: Sequence[Signal],
     ) -> None:
         self.inside = False
         self.beat: Beat | None = None
@@ -39,6 +43,8 @@ class EveryStep:
         self._beats = beats
         self._behind = behind
         self._listeners = listeners
+        self._followers = followers
+        self._signals = signals
         self._broker: Any = cerebro.broker
         self._recorder = cerebro.recorder
         self._groups = cerebro.schedule.groups
@@ -48,7 +54,7 @@ class EveryStep:
         self._before = beats.before.tolist()
         self._next_beat = 0
         self._marks = set(cerebro.schedule.marks.tolist())
-        self._has_events = bool(listeners)
+        self._has_events = bool(listeners or followers)
 
     def run(self, first: int, last: int) -> int:
         """Do the bar steps ``[first, last)`` and return the first that was not done (`last`, if none)."""
@@ -166,8 +172,8 @@ class EveryStep:
             return True
         for number in range(self._next_beat, until):
             self._next_beat = number + 1
-            event = self._has_events and beats.phase[number] == Phase.EVENT
-            if not event and not self._waiting():
+            said = self._has_events and beats.phase[number] != Phase.START
+            if not said and not self._waiting():
                 continue
             self._play_beat(number)
             if self._cerebro._event_stop:
@@ -191,6 +197,11 @@ class EveryStep:
                     self._recorder.events.append(event)
                     for strategy in self._listeners:
                         strategy.notify_event(event)
+        elif beat.phase is Phase.SIGNAL:
+            if cerebro.stand.i >= 0 and beat.time >= broker.trading_from:
+                for signal in self._signals[beat.first : beat.last]:
+                    for strategy in self._followers:
+                        strategy.notify_signal(signal)
         else:
             self._open(tuple(cerebro.clocks[c] for c in beat.clocks))
         broker.between = False

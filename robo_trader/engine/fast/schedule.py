@@ -21,6 +21,7 @@ from robo_trader.engine.timeline import Phase
 from robo_trader.feeds.bars import BarsFeed, to_backtrader_days
 
 Ints = NDArray[np.int64]
+_NONE = np.array([], dtype=np.int64)
 
 
 @dataclass(slots=True)
@@ -126,14 +127,14 @@ class Schedule:
             return days
         return array("d", to_backtrader_days(self.ends).tobytes())
 
-    def between(self, known: Ints, *, starts: bool) -> Between:
-        """Return what happens between the bar steps: events known at `known`, starts of bars."""
-        return Between(self, known, starts)
+    def between(self, known: Ints, *, starts: bool, spoken: Ints = _NONE) -> Between:
+        """Return what happens between the bar steps: events known at `known`, signals, starts of bars."""
+        return Between(self, known, starts, spoken)
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What happens at one moment between bar steps: events ``[first, last)``, or starts of bars."""
+    """What happens at one moment between bar steps: events or signals ``[first, last)``, or starts."""
 
     time: int
     phase: Phase
@@ -143,16 +144,21 @@ class Beat:
 
 
 class Between:
-    """Events and starts of bars, by the bar step after which they come.
+    """Events, signals and starts of bars, by the bar step after which they come.
 
     ``before[k]`` is the number of beats that come before bar step k; `beats` lists them in order.
-    At equal times bar ends come first, then events, then starts.
+    At equal times bar ends come first, then events, then signals, then starts.
     """
 
-    def __init__(self, schedule: Schedule, known: Ints, starts: bool) -> None:
-        moments, first, count = np.unique(known, return_index=True, return_counts=True)
-        times: list[Ints] = [moments]
-        phases: list[Ints] = [np.full(len(moments), Phase.EVENT, dtype=np.int64)]
+    def __init__(self, schedule: Schedule, known: Ints, starts: bool, spoken: Ints = _NONE) -> None:
+        times: list[Ints] = []
+        phases: list[Ints] = []
+        self._said: dict[int, tuple[Ints, Ints]] = {}
+        for said, said_ns in ((Phase.EVENT, known), (Phase.SIGNAL, spoken)):
+            moments, first, count = np.unique(said_ns, return_index=True, return_counts=True)
+            times.append(moments)
+            phases.append(np.full(len(moments), said, dtype=np.int64))
+            self._said[said] = first, count
         self._members = self._firsts = np.array([], dtype=np.int64)
         if starts:
             columns = [clock.frame.start for clock in schedule.clocks]
@@ -163,7 +169,6 @@ class Between:
         number = np.concatenate([np.arange(len(part)) for part in times])
         order = np.lexsort((phase, time))
         self.time, self.phase, self._number = time[order], phase[order], number[order]
-        self._first, self._count = first, count
         self.before = np.searchsorted(self.time, schedule.ends, side="left")
 
     def __len__(self) -> int:
@@ -172,9 +177,11 @@ class Between:
     def beat(self, k: int) -> Beat:
         """Return beat `k`."""
         time, number = int(self.time[k]), int(self._number[k])
-        if self.phase[k] == Phase.EVENT:
-            first = int(self._first[number])
-            return Beat(time, Phase.EVENT, first, first + int(self._count[number]))
+        phase = Phase(self.phase[k])
+        if phase is not Phase.START:
+            starts, counts = self._said[phase]
+            first = int(starts[number])
+            return Beat(time, phase, first, first + int(counts[number]))
         members = self._members[self._firsts[number] : self._firsts[number + 1]].tolist()
         # A clock that starts two bars at one moment is named once.
         return Beat(time, Phase.START, clocks=tuple(dict.fromkeys(members)))

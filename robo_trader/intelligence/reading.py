@@ -1,0 +1,410 @@
+"""Let analysts read events, and turn what they say into views and signals.
+
+An analyst is a stranger: one that raises, takes too long or answers nonsense has abstained, with the
+reason; it is counted and warned of once, and the others go on. A view of a symbol that the event is
+not about, or that is not among the allowed ones, is dropped. Suspicious text (`events.hygiene`)
+reaches no analyst. The same tape and the same answers give the same result to the bit.
+
+A plain ``read`` cannot be interrupted; the deadline holds for ``async`` ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from robo_trader.clock import to_ns
+from robo_trader.errors import RoboError
+from robo_trader.events.hygiene import clean_event
+from robo_trader.intelligence.past import Past
+from robo_trader.records import Abstain, Event, Signal, View
+from robo_trader.signals.clamp import Opinion, opinion_of
+from robo_trader.signals.stream import EVERYTHING, corrections, signals_of
+
+if TYPE_CHECKING:
+    from robo_trader.bars.frame import BarFrame
+    from robo_trader.events.tape import EventTape
+
+#: The role that is the clamped consensus of all chosen analysts.
+NEWS = "news"
+OFFLINE = "offline"
+_LONGEST = timedelta(days=366)
+_TIMEOUT = timedelta(seconds=120)
+_AT_ONCE = 8
+
+T = TypeVar("T")
+Linking = Callable[[Event], Collection[str]]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """An event on which an analyst gave no view; `failed` where that was not its own decision."""
+
+    event_id: str
+    analyst: str
+    reason: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What analysts said of a tape.
+
+    `views` are by time, event and analyst, each with its `event_id`, `analyst`, `at` and
+    `in_sample`. `events_read` counts (event, analyst) pairs. `warnings` tell of what failed, `notes`
+    of the rest.
+    """
+
+    analysts: tuple[str, ...] = ()
+    views: tuple[View, ...] = ()
+    abstained: tuple[Abstention, ...] = ()
+    events_read: int = 0
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    opinions: tuple[Opinion, ...] = field(default=(), repr=False)
+    withdrawn: Mapping[str, Mapping[str, int]] = field(default_factory=dict, repr=False)
+
+    def signals(self, role: str = NEWS) -> tuple[Signal, ...]:
+        """Return the signals of `role`: the consensus ("news"), or one analyst by its name."""
+        own = [o for o in self.opinions if role == NEWS or o.view.analyst == role]
+        over: dict[str, int] = {}
+        for name, ends in self.withdrawn.items():
+            if role in (NEWS, name):
+                for event, end in ends.items():
+                    over[event] = min(end, over.get(event, end))
+        return signals_of(own, name=role, symbols=self.symbols, withdrawn=over)
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What came back from one analyst."""
+
+    views: list[View] = field(default_factory=list)
+    abstained: list[Abstention] = field(default_factory=list)
+    read: int = 0
+    unlinked: int = 0
+    outside: int = 0
+
+
+def read_tape(
+    tape: EventTape,
+    analysts: Mapping[str, Any],
+    *,
+    symbols: Iterable[str],
+    latency: timedelta | Mapping[str, timedelta] = timedelta(0),
+    offline: Any = None,
+    frames: Sequence[BarFrame] = (),
+    link: Linking | None = None,
+    timeout: timedelta = _TIMEOUT,
+    progress: Progress | None = None,
+) -> Reading:
+    """Let `analysts` (by name) read `tape` and return what they said.
+
+    `symbols` are the only ones that a view may be about. `latency` is what passes between an
+    event's `known_at` and its signals, for all or for each analyst. `offline` is the analyst whose
+    disagreement bounds the others; None where there is none, or where it is among them. `link`
+    finds the symbols of an event that names none. `frames` are the bars that an analyst may ask for.
+    `progress` is called with events read and events in all.
+    """
+    allowed = tuple(dict.fromkeys(symbols))
+    cleaned = _cleaned(tape, link, set(allowed))
+    found: dict[str, _Answers] = {}
+    total = len(cleaned.readable) * len(analysts)
+    for number, (name, analyst) in enumerate(analysts.items()):
+        base = number * len(cleaned.readable)
+        tell = None if progress is None else _shifted(progress, base, total)
+        found[name] = _run(_read_all(name, analyst, cleaned, tape, frames, allowed, timeout, tell))
+    lag = {name: latency if isinstance(latency, timedelta) else latency[name] for name in analysts}
+    views = [
+        replace(
+            view,
+            at=_known(cleaned.events[view.event_id or ""]) + lag[name],
+            in_sample=_in_sample(analysts[name], cleaned.events[view.event_id or ""]),
+        )
+        for name, answers in found.items()
+        for view in answers.views
+    ]
+    views.sort(key=lambda v: (v.at, v.event_id, v.analyst))
+    judge = offline if offline is not None and OFFLINE not in analysts else None
+    doubts = _doubts(views, found.get(OFFLINE), judge, cleaned, tape, frames, allowed, timeout)
+    opinions = tuple(
+        opinion_of(view, cleaned.events[view.event_id or ""], disputed=_is_disputed(view, doubts))
+        for view in views
+    )
+    order = {name: i for i, name in enumerate(analysts)}
+    abstained = [a for answers in found.values() for a in answers.abstained]
+    place = {id: i for i, id in enumerate(cleaned.events)}
+    abstained.sort(key=lambda a: (place[a.event_id], order[a.analyst]))
+    warnings, notes = _told(found, cleaned, len(tape))
+    return Reading(
+        analysts=tuple(analysts),
+        views=tuple(views),
+        abstained=tuple(abstained),
+        events_read=sum(answers.read for answers in found.values()),
+        warnings=tuple(warnings),
+        notes=tuple(notes),
+        symbols=allowed,
+        opinions=opinions,
+        withdrawn={name: _withdrawn(tape, lag[name]) for name in analysts},
+    )
+
+
+# -- events ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Cleaned:
+    """The tape's events with plain text, by id; `readable` are those that may be read."""
+
+    events: dict[str, Event]
+    readable: list[Event]
+    suspicious: Counter[str]
+    flagged: int = 0
+
+
+def _cleaned(tape: EventTape, link: Linking | None, allowed: set[str]) -> _Cleaned:
+    from robo_trader.events.hygiene import SUSPICIOUS
+
+    events: dict[str, Event] = {}
+    readable: list[Event] = []
+    why: Counter[str] = Counter()
+    flagged = 0
+    for original in tape:
+        event, flags = clean_event(original)
+        if not event.symbols and link is not None:
+            event = replace(event, symbols=tuple(s for s in link(event) if s in allowed))
+        events[event.id or ""] = event
+        bad = SUSPICIOUS.intersection(flags)
+        if bad:
+            flagged += 1
+            why.update(bad)
+        else:
+            readable.append(event)
+    return _Cleaned(events, readable, why, flagged)
+
+
+def _known(event: Event) -> Any:
+    return event.known_at or event.published_at
+
+
+def _in_sample(analyst: Any, event: Event) -> bool:
+    clean_from = getattr(analyst, "clean_from", None)
+    return bool(clean_from is not None and _known(event) < clean_from)
+
+
+def _withdrawn(tape: EventTape, lag: timedelta) -> dict[str, int]:
+    shift = int(lag.total_seconds() * 1_000_000) * 1000
+    at = {event.id or "": known + shift for event, known in zip(tape, tape.known_ns.tolist(), strict=True)}
+    return corrections(tape.events, at)
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+async def _read_all(
+    name: str,
+    analyst: Any,
+    cleaned: _Cleaned,
+    tape: EventTape,
+    frames: Sequence[BarFrame],
+    allowed: Sequence[str],
+    timeout: timedelta,
+    progress: Progress | None,
+) -> _Answers:
+    """Show `analyst` every event of its kinds and keep what it answers, in the order of the tape."""
+    kinds = set(analyst.kinds)
+    wants_past = _wants_past(analyst)
+    mine = [event for event in cleaned.readable if event.kind in kinds]
+    said: list[Sequence[View] | Abstain | _Failed | None] = [None] * len(mine)
+    gate = asyncio.Semaphore(_AT_ONCE)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def wait_for(number: int, answer: Any) -> None:
+        try:
+            said[number] = _judged(await asyncio.wait_for(answer, timeout.total_seconds()))
+        except TimeoutError as error:
+            said[number] = _Failed(str(error) or f"no answer within {timeout.total_seconds():g} s")
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
+            said[number] = _Failed(_why(error))
+        finally:
+            gate.release()
+
+    for number, event in enumerate(mine):
+        past = (Past(tape, frames, to_ns(_known(event))),) if wants_past else ()
+        try:
+            answer = analyst.read(event, *past)
+        except Exception as error:  # noqa: BLE001
+            said[number] = _Failed(_why(error))
+            continue
+        if inspect.isawaitable(answer):
+            await gate.acquire()
+            task = asyncio.ensure_future(wait_for(number, answer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        else:
+            said[number] = _judged(answer)
+        if progress is not None and number % 256 == 255:
+            progress(number + 1, len(mine))
+    await asyncio.gather(*tasks)
+    out = _Answers(read=len(mine))
+    for event, answer in zip(mine, said, strict=True):
+        _keep(out, name, event, answer, allowed)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    reason: str
+
+
+def _judged(answer: Any) -> Sequence[View] | Abstain | _Failed:
+    """Return an answer that can be used, or what is wrong with it."""
+    if isinstance(answer, Abstain):
+        return answer
+    if answer is None or isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Sequence):
+        return _Failed(f"it answered with {type(answer).__name__}, not with a list of views")
+    for view in answer:
+        if not isinstance(view, View):
+            return _Failed(f"it answered with a list of {type(view).__name__}, not of views")
+        if not isinstance(view.symbol, str) or not view.symbol:
+            return _Failed(f"a view's symbol is {view.symbol!r}")
+        if not isinstance(view.horizon, timedelta) or view.horizon <= timedelta(0):
+            return _Failed(f"a view's horizon is {view.horizon!r}")
+    return answer
+
+
+def _keep(
+    out: _Answers, name: str, event: Event, answer: Sequence[View] | Abstain | _Failed | None,
+    allowed: Collection[str],
+) -> None:  # fmt: skip
+    """Keep those views that are about the event and allowed; the others are counted."""
+    id = event.id or ""
+    if isinstance(answer, Abstain):
+        out.abstained.append(Abstention(id, name, str(answer.reason)))
+    elif isinstance(answer, _Failed):
+        out.abstained.append(Abstention(id, name, answer.reason, failed=True))
+    elif answer is not None:
+        for view in answer:
+            if view.symbol != EVERYTHING and view.symbol not in event.symbols:
+                out.unlinked += 1
+            elif view.symbol != EVERYTHING and view.symbol not in allowed:
+                out.outside += 1
+            else:
+                horizon = min(view.horizon, _LONGEST)
+                out.views.append(
+                    replace(view, event_id=id, analyst=name, horizon=horizon, in_sample=None, at=None)
+                )
+
+
+def _wants_past(analyst: Any) -> bool:
+    """Tell whether `read` takes the past as a second argument."""
+    try:
+        inspect.signature(analyst.read).bind(None)
+    except TypeError:
+        return True
+    except ValueError:
+        return False
+    parameters = [
+        p
+        for p in inspect.signature(analyst.read).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(parameters) > 1 and parameters[1].name == "past"
+
+
+def _why(error: BaseException) -> str:
+    text = error.message if isinstance(error, RoboError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:300]
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end, in a thread of its own where a loop is running here (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    box: list[Any] = []
+    context = contextvars.copy_context()
+
+    def inside() -> None:
+        try:
+            box.append((asyncio.run(work), None))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller below
+            box.append((None, error))
+
+    thread = threading.Thread(target=context.run, args=(inside,))
+    thread.start()
+    thread.join()
+    value, error = box[0]
+    if error is not None:
+        raise error
+    result: T = value
+    return result
+
+
+def _shifted(progress: Progress, base: int, total: int) -> Progress:
+    return lambda done, _: progress(base + done, total)
+
+
+# -- the offline analyst's doubts ------------------------------------------------------------------
+
+
+def _doubts(
+    views: Sequence[View], own: _Answers | None, judge: Any, cleaned: _Cleaned, tape: EventTape,
+    frames: Sequence[BarFrame], allowed: Sequence[str], timeout: timedelta,
+) -> dict[tuple[str, str], float]:  # fmt: skip
+    """Return what the offline analyst thinks of the events that others have a view of."""
+    others = [v for v in views if v.analyst != OFFLINE and v.score]
+    if not others:
+        return {}
+    if own is None:
+        if judge is None:
+            return {}
+        wanted = {v.event_id for v in others}
+        some = replace(cleaned, readable=[e for e in cleaned.readable if e.id in wanted])
+        own = _run(_read_all(OFFLINE, judge, some, tape, frames, allowed, timeout, None))
+    return {(v.event_id or "", v.symbol): v.score for v in own.views}
+
+
+def _is_disputed(view: View, doubts: Mapping[tuple[str, str], float]) -> bool:
+    if view.analyst == OFFLINE or not doubts:
+        return False
+    id = view.event_id or ""
+    thought = doubts.get((id, view.symbol), doubts.get((id, EVERYTHING), 0.0))
+    return thought * view.score < 0
+
+
+# -- words -------------------------------------------------------------------------------------------
+
+
+def _told(found: Mapping[str, _Answers], cleaned: _Cleaned, events: int) -> tuple[list[str], list[str]]:
+    warnings, notes = [], []
+    if cleaned.flagged:
+        flags = ", ".join(f"{flag} {n}" for flag, n in sorted(cleaned.suspicious.items()))
+        warnings.append(
+            f"{cleaned.flagged} of {events} events have suspicious text and move nothing ({flags})"
+        )
+    for name, answers in found.items():
+        failed = [a for a in answers.abstained if a.failed]
+        if failed:
+            warnings.append(
+                f"analyst {name} failed on {len(failed)} of {answers.read} events, which count as "
+                f"abstentions; the first: {failed[0].reason}"
+            )
+        honest = len(answers.abstained) - len(failed)
+        said = f"analyst {name} read {answers.read} events, gave {len(answers.views)} views"
+        notes.append(said + (f" and abstained on {honest}" if honest else ""))
+        if answers.unlinked:
+            notes.append(
+                f"analyst {name}: {answers.unlinked} views were dropped, since their events do not name the symbol"
+            )
+    return warnings, notes
