@@ -26,7 +26,7 @@ from robo_trader.engine.record import Failure, RunRecord
 from robo_trader.engine.recorder import Recorder
 from robo_trader.engine.settings import EngineSettings
 from robo_trader.engine.timeline import Phase
-from robo_trader.errors import DataError, RoboError, UsageError
+from robo_trader.errors import DataError, PluginError, RoboError, UsageError
 from robo_trader.events.tape import EventTape
 from robo_trader.records import Decision, Fill
 from robo_trader.risk.gate import Gate
@@ -104,8 +104,9 @@ def _run(
             state = "interrupted"
         except (Exception, SystemExit) as error:
             # Whatever a strategy raises belongs to the record; but parameters that it refuses
-            # before its first bar are wrong words of the caller's.
-            if isinstance(error, UsageError) and cerebro.position is None:
+            # before its first bar are wrong words of the caller's, and a signal that cannot be made
+            # is its plugin's fault.
+            if isinstance(error, UsageError | PluginError) and cerebro.position is None:
                 raise
             state, failure = "failed", _failure(error, cerebro, frames)
     ran = monotonic()
@@ -177,6 +178,8 @@ def _failure(error: BaseException, cerebro: RoboCerebro, frames: Sequence[BarFra
         return Failure(f"{text} before its first bar", where, None, traceback.format_exc())
     if step.phase is Phase.EVENT:
         at = f"at the event of {iso(step.time)}"
+    elif step.phase is Phase.SIGNAL:
+        at = f"at the signal of {iso(step.time)}"
     else:
         names = ", ".join(frames[i].symbol for i in step.members[:3])
         more = f" and {len(step.members) - 3} more" if len(step.members) > 3 else ""
