@@ -1,210 +1,154 @@
-"""Starts each side in a process of its own, round by round, and keeps what it told."""
+"""Starts each side in a process of its own, round by round, and keeps what it told.
+
+Of a group every side runs once first, and the fills are compared; only then come the further rounds. A side
+that fails, or whose library cannot be installed, is left out and says why.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from groups import Side
+
 HERE = Path(__file__).parent
-PEERS = {"backtesting": "backtesting", "vectorbt": "vectorbt", "bt": "bt", "zipline": "zipline-reloaded"}
-
-
-@dataclass
-class Side:
-    """One command to be measured: `script` in ``sides/`` with its words, or a whole `command`.
-
-    A script tells its own times; of a command the whole process counts.
-    """
-
-    name: str
-    words: list[str]
-    peer: str | None = None
-    command: bool = False
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    error: str = ""
-
-    def median(self, what: str) -> float | None:
-        """Return the median of `what` over the rounds; None where the side did not run."""
-        values = [sample[what] for sample in self.samples if what in sample]
-        return statistics.median(values) if values else None
+#: What a group's first round may take (CPU s) for a side to be run again: a ratio of tens needs no median.
+SLOW = 15.0
+IDENTICAL = "identical to the bit"
 
 
 class Bench:
-    """All sides by group; `scratch` holds fills and CSV files."""
+    """All sides by group; `scratch` holds fills and CSV files, `cache` the peers' environments."""
 
-    def __init__(self, scratch: Path, rounds: int, cache: Path | None) -> None:
-        self.scratch = scratch
-        self.rounds = rounds
-        self.sides: dict[str, list[Side]] = {}
+    def __init__(self, groups: dict[str, list[Side]], scratch: Path, rounds: int, cache: Path | None) -> None:
+        self.groups = groups
+        self._scratch = scratch
+        self._rounds = rounds
         self._cache = cache or _cache_folder()
-        self._pythons: dict[str, str] = {}
 
-    def groups(self, size: dict[str, str], *, peers: bool) -> dict[str, list[Side]]:
-        """Return what can be measured, by group."""
-        a, b, csv_a, csv_b = size["a"], size["b"], self.scratch / "csv-a", self.scratch / "csv-b"
-        small = self.scratch / "small"
-        groups = {
-            "a": [
-                Side("robo_trader", ["robo.py", "a", a]),
-                Side("robo_trader, metrics", ["robo.py", "a", a, "metrics=1"]),
-                Side("robo_trader, wake", ["robo.py", "a", a, "wake=1"]),
-                Side("Backtrader, best", ["stock.py", "a", a, "setup=best"]),
-                Side("Backtrader, default", ["stock.py", "a", a]),
-                Side("backtesting.py", ["peer_backtesting.py", "a", a], "backtesting"),
-                Side("bt", ["peer_bt.py", "a", a], "bt"),
-                Side("vectorbt, warm", ["peer_vectorbt.py", "a", a], "vectorbt"),
-            ],
-            "b": [
-                Side("robo_trader", ["robo.py", "b", b]),
-                Side("robo_trader, metrics", ["robo.py", "b", b, "metrics=1"]),
-                Side("Backtrader, best", ["stock.py", "b", b, "setup=best"]),
-                Side("Backtrader, default", ["stock.py", "b", b]),
-                Side("zipline-reloaded", ["peer_zipline.py", "b", b], "zipline"),
-                Side("bt", ["peer_bt.py", "b", b], "bt"),
-                Side("vectorbt, warm", ["peer_vectorbt.py", "b", b], "vectorbt"),
-            ],
-            "csv-a": self._from_csv("SmaCross", "a", a, csv_a, ["--calendar", "24/7", "--stamps", "start"]),
-            "csv-b": self._from_csv("TopMomentum", "b", b, csv_b, []),
-            "small": self._from_csv("SmaCross", "b", "1,2520", small, []),
-            "clocks": [
-                Side("1 feed", ["robo.py", "apart", size["one"]]),
-                Side("100 feeds, 100 clocks", ["robo.py", "apart", size["hundred"]]),
-            ],
-            "aligned": [Side("2,000 aligned feeds", ["robo.py", "b", size["aligned"], "idle=1"])],
-            "events": [
-                Side("without events", ["robo.py", "a", a]),
-                Side("100,000 events", ["robo.py", "a", a, "events=100000"]),
-            ],
-        }
-        if not peers:
-            groups = {name: [s for s in sides if s.peer is None] for name, sides in groups.items()}
-        return groups
+    def run(self) -> None:
+        """Measure every side, group by group."""
+        for name, sides in self.groups.items():
+            for number in range(self._rounds):
+                for side in sides:
+                    if not side.error and not (number and side.samples[0]["cpu"] > SLOW):
+                        self._measure(name, side)
+                        _say(f"{name} {number + 1}: {side.name:34} {_told(side)}")
+                if number == 0:
+                    self._compare(name, sides)
 
-    def _from_csv(
-        self, strategy: str, workload: str, size: str, folder: Path, words: list[str]
-    ) -> list[Side]:
-        write_csv(workload, [int(part) for part in size.split(",")], folder)
-        common = ["--cash", "10000000", "--commission", "0.00001", "--no-report"]
-        spec = f"{HERE / 'strategies.py'}:{strategy}"
-        out = self.scratch / "runs"
-        robo = [
-            sys.executable,
-            "-m",
-            "robo_trader",
-            "backtest",
-            spec,
-            "--bars",
-            str(folder),
-            "--out",
-            str(out),
-        ]
-        stock = [
-            sys.executable,
-            str(HERE / "sides" / "csv_stock.py"),
-            strategy,
-            str(folder),
-            str(out / "stock"),
-        ]
+    def median(self, group: str, name: str, what: str = "cpu") -> float | None:
+        """Return the median of what a side told over its rounds; None where it did not run."""
+        for side in self.groups.get(group, ()):
+            if side.name == name and side.samples and what in side.samples[0]:
+                return statistics.median(sample[what] for sample in side.samples)
+        return None
+
+    def wrong(self) -> list[str]:
+        """Return which of our own sides failed, or filled otherwise than the side they are held against."""
+        every = ((group, side) for group, sides in self.groups.items() for side in sides)
         return [
-            Side("robo backtest", [*robo, *common, *words], command=True),
-            Side("plain Backtrader script", stock, command=True),
+            f"{group}, {side.name}: {side.error or side.verdict}"
+            for group, side in every
+            if side.ours and (side.error or side.verdict != IDENTICAL)
         ]
 
-    def add(self, group: str, side: Side) -> None:
-        """Take a side into the measurement."""
-        self.sides.setdefault(group, []).append(side)
+    def as_dict(self) -> dict[str, Any]:
+        """Return every measurement as plain data."""
+        return {
+            group: {
+                side.name: {"samples": side.samples, "fills": side.verdict, "error": side.error}
+                for side in sides
+            }
+            for group, sides in self.groups.items()
+        }
 
-    def run(self, names: Iterable[str]) -> None:
-        """Measure every side of the groups, round by round."""
-        for name in names:
-            for number in range(self.rounds):
-                for side in self.sides[name]:
-                    if side.error:
-                        continue
-                    told = self._measure(name, side)
-                    words = f"{told['cpu']:8.3f} s" if told else side.error
-                    print(f"{name} round {number + 1}: {side.name:28} {words}", file=sys.stderr, flush=True)
+    def _fills(self, group: str, name: str) -> Path:
+        return self._scratch / f"{group}-{''.join(c if c.isalnum() else '-' for c in name)}.npy"
 
-    def fills_of(self, group: str, side: Side) -> Path:
-        """Return where a side's fills are."""
-        words = "".join(c if c.isalnum() else "-" for c in side.name)
-        return self.scratch / f"{group}-{words}.npy"
+    def _compare(self, group: str, sides: Iterable[Side]) -> None:
+        ran = {side.name for side in sides if side.samples}
+        for side in sides:
+            if not side.samples:
+                continue
+            mine = np.load(self._fills(group, side.name))
+            if side.truth is None:
+                side.verdict = f"{len(mine):,} fills" if len(mine) else ""
+            elif side.truth in ran:
+                side.verdict = agreement(mine, np.load(self._fills(group, side.truth)))
+                _say(f"{group}: {side.name}: fills {side.verdict}")
+            else:
+                side.verdict = "nothing to compare with"
 
-    def _measure(self, group: str, side: Side) -> dict[str, Any] | None:
-        command = side.words
-        if not side.command:
-            script, workload, size, *options = side.words
-            python = self._python(side)
-            if python is None:
-                return None
-            out = str(self.fills_of(group, side))
-            command = [python, str(HERE / "sides" / script), workload, size, out, *options]
-        shutil.rmtree(self.scratch / "runs", ignore_errors=True)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        began = time.perf_counter()
-        assert process.stdout is not None
-        assert process.stderr is not None
-        text, errors = process.communicate()
-        if process.returncode:
-            side.error = (errors.strip().splitlines() or [f"it ended with {process.returncode}"])[-1]
-            return None
-        if side.command:
-            told = {"wall": time.perf_counter() - began, **_children()}
+    def _measure(self, group: str, side: Side) -> None:
+        python = self._python(side)
+        if python is None:
+            return
+        for option in side.options:
+            if option.startswith("csv="):
+                write_csv(side.workload, [int(part) for part in side.size.split(",")], Path(option[4:]))
+        out = str(self._fills(group, side.name))
+        command = [python, str(HERE / "sides" / side.script), side.workload, side.size, out, *side.options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            side.error = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         else:
-            told = json.loads(text.strip().splitlines()[-1])
-        side.samples.append(told)
-        return told
+            side.samples.append(json.loads(done.stdout.strip().splitlines()[-1]))
 
     def _python(self, side: Side) -> str | None:
         """Return the interpreter of a side, made the first time; None where its peer cannot be installed."""
         if side.peer is None:
             return sys.executable
-        found = self._pythons.get(side.peer)
-        if found is None:
-            home = self._cache / side.peer
-            python = home / "bin" / "python"
+        home = self._cache / side.peer
+        python = home / "bin" / "python"
+        if not (home / "ready").exists():
+            _say(f"installing {side.peer} into {home}")
             try:
-                if not (home / "ready").exists():
-                    print(f"installing {PEERS[side.peer]} into {home}", file=sys.stderr, flush=True)
-                    venv.create(home, with_pip=True, clear=True)
-                    pip = [str(python), "-m", "pip", "install", "--quiet", PEERS[side.peer]]
-                    subprocess.run(pip, check=True, capture_output=True, text=True)
-                    (home / "ready").touch()
+                venv.create(home, with_pip=True, clear=True)
+                pip = [str(python), "-m", "pip", "install", "--quiet", side.peer]
+                subprocess.run(pip, check=True, capture_output=True, text=True)
+                (home / "ready").touch()
             except (OSError, subprocess.CalledProcessError) as error:
                 said = getattr(error, "stderr", "") or str(error)
                 side.error = f"cannot be installed: {said.strip().splitlines()[-1]}"
                 return None
-            found = self._pythons[side.peer] = str(python)
-        return found
+        return str(python)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return every measurement as plain data."""
-        return {
-            group: {side.name: side.samples or side.error for side in sides}
-            for group, sides in self.sides.items()
-        }
+
+def agreement(rows: Any, truth: Any) -> str:
+    """Say how two sides' fills compare; rows are bar, symbol, size, price, commission."""
+    rows, truth = (x[np.lexsort((x[:, 2] > 0, x[:, 1], x[:, 0]))] for x in (rows, truth))
+    if rows.shape == truth.shape and (rows == truth).all():
+        return IDENTICAL
+    keys = [[(int(r[0]), int(r[1]), bool(r[2] > 0)) for r in x] for x in (rows, truth)]
+    both = sorted(set(keys[0]) & set(keys[1]))
+    if not len(both) == len(rows) == len(truth):
+        return f"{len(both):,} of {len(rows):,} at the same bar, of {len(truth):,}"
+    at = [{key: i for i, key in enumerate(k)} for k in keys]
+    mine, theirs = (x[[place[key] for key in both]] for x, place in zip((rows, truth), at, strict=True))
+    size, price, cost = (np.abs(mine[:, k] / theirs[:, k] - 1).max(initial=0.0) for k in (2, 3, 4))
+    parts = (("sizes", size), ("prices", price), ("commissions", cost))
+    return "all; " + ", ".join(f"{name} within {part:.1g}" for name, part in parts if part)
 
 
 def write_csv(workload: str, size: list[int], folder: Path) -> None:
-    """Write a workload's bars as CSV files, as a data vendor would."""
+    """Write a workload's bars as CSV files, as a data vendor would; once."""
+    if folder.exists():
+        return
     import pandas as pd
     from workloads import load
 
-    if folder.exists():
-        return
     folder.mkdir(parents=True)
     for bars in load(workload, size):
         if workload == "a":
@@ -215,36 +159,17 @@ def write_csv(workload: str, size: list[int], folder: Path) -> None:
         pd.DataFrame(columns, index=stamps.rename(name)).to_csv(folder / f"{bars.symbol}.csv")
 
 
-_before: dict[str, float] = {"cpu": 0.0}
-
-
-def _children() -> dict[str, float]:
-    """Return the CPU seconds of the child that has just ended, and the largest child's memory so far."""
-    import resource
-
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    total = usage.ru_utime + usage.ru_stime
-    cpu, _before["cpu"] = total - _before["cpu"], total
-    return {"cpu": cpu}
-
-
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("robo_trader") / "benchmarks"
-
-
 def machine() -> str:
     """Return what the figures were measured on."""
-    model = ""
+    model = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
-        ]
-        model = names[0] if names else ""
+        lines = info.read_text(encoding="utf-8").splitlines()
+        model = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model
+        )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores {model or platform.processor()}, {memory:.0f} GB, {platform.system()}"
+    return f"{os.cpu_count()} cores of {model}, {memory:.0f} GB, {platform.system()}"
 
 
 def environment() -> str:
@@ -252,3 +177,17 @@ def environment() -> str:
     names = ("backtrader", "numpy", "pandas")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {versions}"
+
+
+def _told(side: Side) -> str:
+    return side.error or f"{side.samples[-1]['cpu']:8.3f} s"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("robo_trader") / "benchmarks"

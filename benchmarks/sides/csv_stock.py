@@ -31,7 +31,8 @@ class Log(bt.Analyzer):
     def notify_order(self, order: Any) -> None:
         if order.status == order.Completed:
             moment, e = bt.num2date(order.executed.dt), order.executed
-            self.fills.append((moment.isoformat(), order.data._name, e.size, e.price, e.comm))
+            # The price of the execution: the order's own is size times price by size, a rounding away.
+            self.fills.append((moment.isoformat(), order.data._name, e.size, e.exbits[-1].price, e.comm))
 
     def notify_trade(self, trade: Any) -> None:
         if trade.isclosed:

@@ -1,12 +1,15 @@
 """robo_trader's engine, with the honest fill rules that users get.
 
 ``engine=plain``, ``wake=1``, ``events=N`` (beside the bars, heard by nobody), ``metrics=1`` (returns,
-drawdown and trade statistics as well), ``idle=1`` (a strategy that does nothing).
+drawdown and trade statistics as well), ``guard=1`` (behind the guard's default rules, and with the journal
+written), ``idle=1`` (a strategy that does nothing).
 """
 
 from __future__ import annotations
 
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from _measure import Job
@@ -19,11 +22,14 @@ import workloads as w  # noqa: E402
 import strategies  # noqa: E402
 from robo_trader.bars.frame import BarFrame  # noqa: E402
 from robo_trader.clock import from_ns  # noqa: E402
+from robo_trader.config import load_config  # noqa: E402
 from robo_trader.engine import EngineSettings, run  # noqa: E402
 from robo_trader.events.tape import EventTape  # noqa: E402
 from robo_trader.instruments import Instrument  # noqa: E402
+from robo_trader.plugins import load_host  # noqa: E402
 from robo_trader.records import Event  # noqa: E402
-from robo_trader.runs import Result, RunInfo  # noqa: E402
+from robo_trader.risk.profile import load_guard  # noqa: E402
+from robo_trader.runs import Result, RunInfo, journalling  # noqa: E402
 
 STRATEGY = {"a": strategies.SmaCross, "b": strategies.TopMomentum, "apart": strategies.OneAtATime}
 
@@ -52,13 +58,20 @@ if job.flag("wake"):
 settings = EngineSettings(cash=w.CASH, commission=w.COMMISSION, engine=job.options.get("engine", "fast"))
 events = tape(bars, int(job.options["events"])) if "events" in job.options else None
 frames = [frame(b) for b in bars]
+scratch = tempfile.TemporaryDirectory()
+guard = None
+if job.flag("guard"):
+    config = load_config(flags={"risk.profile": "default"}, environ={})
+    guard = load_guard(config, load_host(config, third_party=False, environ={}))
 
 
 def go() -> tuple[Any, Any]:
     """Run the workload; with ``metrics=1`` work its numbers out too."""
-    record = run(frames, strategy, settings=settings, events=events)
-    metrics = Result(record, RunInfo(strategy="bench"), bars=frames).metrics if job.flag("metrics") else None
-    return record, metrics
+    record = run(frames, strategy, settings=settings, events=events, gate=guard)
+    result = Result(record, RunInfo(strategy="bench"), bars=frames)
+    if guard is not None:
+        journalling.write(result, Path(scratch.name) / journalling.FILE)
+    return record, result.metrics if job.flag("metrics") else None
 
 
 record, metrics = job.time(go)
