@@ -25,6 +25,7 @@ from robo_trader.masking import mask
 from robo_trader.plugins import PluginHost, load_host
 from robo_trader.risk.guard import Guard
 from robo_trader.risk.profile import load_guard
+from robo_trader.roles import Roles, analyst_names
 from robo_trader.runs import Result, RunInfo, check_writable
 from robo_trader.strategy_manager import StrategyRef, coerce_params, find_strategy, stop_if_loading
 from robo_trader.versions import installed_versions
@@ -45,11 +46,12 @@ def backtest(
     bars: Any = None,
     symbols: Iterable[str] | str | None = None,
     events: Any = None,
-    analyst: str | None = None,
+    analyst: str | Iterable[str] | None = None,
     start: Any = None,
     end: Any = None,
     timeframe: str | None = None,
     assume_delay: str | timedelta | None = None,
+    latency: str | timedelta | None = None,
     cash: float | None = None,
     commission: float | None = None,
     slippage: float | None = None,
@@ -73,8 +75,9 @@ def backtest(
     runs what `robo.toml` names, else the bundled demonstration. `bars` is a folder of SYMBOL.csv, a
     file, a bar source's name, a DataFrame, a `BarFrame`, a mapping of symbols to these, or None for
     the configured source. `events` is an events file, an event source's name, an `EventTape`, or
-    several. `start` and `end` are session dates, inclusive. `cash` is in account currency;
-    `commission` and `slippage` are fractions of value. What is None comes from `robo.toml` (or
+    several. `analyst` names who reads the events, by comma or as a list, `latency` what passes from
+    an event to its signal. `start` and `end` are session dates, inclusive. `cash` is in account
+    currency; `commission` and `slippage` are fractions of value. What is None comes from `robo.toml` (or
     the file `config`), the environment and the defaults; `flags` are further configuration keys.
 
     The run is written below `out` unless `save` is False; `report` writes `report.html` too.
@@ -88,11 +91,13 @@ def backtest(
         "run.timeframe": timeframe, "run.cash": cash, "run.commission": commission,
         "run.slippage": slippage, "run.fill_rules": fill_rules, "run.benchmark": benchmark,
         "run.out": str(out) if out is not None else None, "run.seed": seed,
-        "run.fractional": fractional, "risk.profile": risk, "events.assume_delay": _delay(assume_delay),
+        "run.fractional": fractional, "risk.profile": risk,
+        "events.assume_delay": _duration(assume_delay, "assume_delay"),
+        "intelligence.analyst": ",".join(analyst_names(analyst)) if analyst is not None else None,
+        "intelligence.latency": _duration(latency, "latency"),
         **(flags or {}),
     }  # fmt: skip
     conf = _config(config, {k: v for k, v in given.items() if v is not None})
-    _refuse_unbuilt(conf, analyst)
     host = load_host(conf)
     demonstration = strategy is None and conf.get("run.strategy") is None
     ref = find_strategy(strategy or conf.get("run.strategy") or DEMONSTRATION, host)
@@ -101,6 +106,7 @@ def backtest(
         shown = _shown(wanted, params or {}, conf.plugin_table("strategies", ref.name))
         tell("reading bars", 0, 0)
         plan = read_inputs(conf, host, bars, events, demonstration)
+        roles = Roles(conf, host, plan, tell)
     read = monotonic()
     settings = engine_settings(conf, plan)
     if save:
@@ -126,6 +132,7 @@ def backtest(
         wanted,
         settings=settings,
         events=plan.events,
+        signals=roles.tape(),
         gate=guard,
         progress=lambda done, total: tell("running", done, total),
         on_fill=(lambda fill: watch.robo_fill(fill=fill)) if watch.wanted("robo_fill") else None,
@@ -136,6 +143,10 @@ def backtest(
     if record.failure is not None:
         record.failure.message = host.scrub(record.failure.message)
         record.failure.traceback = host.scrub(record.failure.traceback)
+    record.views = roles.views
+    info.extra = {**info.extra, **roles.recorded()}
+    info.warnings.extend(roles.warnings)
+    info.notes.extend(roles.notes)
     info.timings.update(read=read - began, **record.timings)
     info.warnings.extend(watch.take_warnings())
     _tell_of_guard(guard, info)
@@ -144,7 +155,7 @@ def backtest(
         info.benchmark = comparisons.benchmark(plan.benchmark, record)
     if record.state == "finished" and report:
         compared = monotonic()
-        _compare(result, plan, ref, wanted, settings, conf, host, tell)
+        _compare(result, plan, ref, wanted, settings, conf, host, roles, tell)
         info.timings["compare"] = monotonic() - compared
     if save:
         tell("writing", 0, 0)
@@ -187,11 +198,6 @@ def _shown(wanted: Mapping[str, Any], given: Mapping[str, Any], written: Mapping
     return out
 
 
-def _refuse_unbuilt(conf: Config, analyst: str | None) -> None:
-    if analyst is not None:
-        raise UsageError(f"there is no analyst {analyst!r} yet", hint="leave --analyst out")
-
-
 def _compare(
     result: Result,
     plan: Inputs,
@@ -200,6 +206,7 @@ def _compare(
     settings: EngineSettings,
     conf: Config,
     host: PluginHost,
+    roles: Roles,
     tell: Callable[..., None],
 ) -> None:
     """Run the baselines and the hindsight twin beside a finished run.
@@ -212,7 +219,9 @@ def _compare(
             result.info.baselines[name] = comparisons.baseline(name, plan.frames, settings)
     tell("running the hindsight twin", 0, 0)
     guard = load_guard(conf, host)
-    result.info.twin = comparisons.hindsight_twin(result, ref.cls, params, settings, plan.events, guard)
+    result.info.twin = comparisons.hindsight_twin(
+        result, ref.cls, params, settings, plan.events, guard, roles.tape()
+    )
 
 
 def _tell_of_guard(guard: Guard | None, info: RunInfo) -> None:
@@ -221,6 +230,7 @@ def _tell_of_guard(guard: Guard | None, info: RunInfo) -> None:
         info.extra = {**info.extra, "risk": {"profile": "off"}}
         return
     info.extra = {**info.extra, "risk": {**guard.summary(), "line": guard.line()}}
+    info.halts = guard.halts()
     (info.warnings if guard.tally.changed else info.notes).append(guard.line())
 
 
@@ -287,11 +297,11 @@ def _date(value: Any) -> str | None:
     return str(value.date() if hasattr(value, "date") and callable(value.date) else value)
 
 
-def _delay(value: str | timedelta | None) -> str | None:
+def _duration(value: str | timedelta | None, name: str) -> str | None:
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
     if value is not None:
-        parse_duration(value, "assume_delay")
+        parse_duration(value, name)
     return value
 
 
@@ -310,7 +320,8 @@ def _command(conf: Config, ref: StrategyRef | None, params: Mapping[str, Any], b
     flags = {"run.symbols": "--symbols", "run.start": "--start", "run.end": "--end",
              "run.timeframe": "--timeframe", "run.cash": "--cash", "run.commission": "--commission",
              "run.slippage": "--slippage", "run.fill_rules": "--fill-rules",
-             "run.benchmark": "--benchmark", "run.seed": "--seed"}  # fmt: skip
+             "run.benchmark": "--benchmark", "run.seed": "--seed",
+             "intelligence.analyst": "--analyst", "intelligence.latency": "--latency"}  # fmt: skip
     for key, flag in flags.items():
         if not conf.is_default(key):
             value = conf.get(key)

@@ -132,14 +132,37 @@ class Intent:
     because: str = ""
 
 
+Action = Literal["allow", "resize", "veto"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one rule said of an intent: `limit` is its limit, `seen` what it measured against it.
+
+    Both are in the rule's own unit, mostly a fraction; `size` is what the rule would let pass.
+    """
+
+    rule: str
+    action: Action
+    reason: str = ""
+    size: float | None = None
+    limit: float | None = None
+    seen: float | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The answer to an intent: allow it, resize it to `size`, or veto it, with all reasons."""
+    """The answer to an intent: allow it, resize it to `size`, or veto it, with all reasons.
+
+    `answers` are those of the rules that did not simply allow it.
+    """
 
     intent: Intent
-    action: Literal["allow", "resize", "veto"] = "allow"
+    action: Action = "allow"
     size: float | None = None
     reasons: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

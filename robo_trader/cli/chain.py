@@ -38,12 +38,11 @@ def guard_lines(chain: dict[str, Any] | None) -> list[str]:
         lines.append("the guard refused it")
     answered = [_answer(answer) for answer in chain["answers"]]
     # The rules' own answers first; then what was said besides them.
-    others = [
-        reason for reason in decision["reasons"] if not any(words.startswith(reason) for words in answered)
-    ]
+    told = {f"{answer['rule']}: {answer['reason']}" for answer in chain["answers"]}
+    others = [reason for reason in decision["reasons"] if reason not in told]
     lines += [f"  {words}" for words in (*answered, *others)]
     if decision["repeats"] > 1:
-        lines.append(f"  asked {decision['repeats']:,} times in a row")
+        lines.append(f"  asked {decision['repeats']:,} times in a row; the figures are the first time's")
     return lines
 
 
@@ -76,7 +75,16 @@ def _signal(row: dict[str, Any]) -> Step:
 
 
 def _answer(row: dict[str, Any]) -> str:
-    numbers = ""
-    if row["limit_value"] is not None and row["seen"] is not None:
-        numbers = f" ({row['seen']:g} against a limit of {row['limit_value']:g})"
-    return f"{row['rule']}: {row['reason'] or row['action']}{numbers}"
+    """Return a rule with its action and its numbers, then its own words."""
+    action = row["action"]
+    if action == "resize" and row["size"] is not None:
+        action = f"resize to {row['size'].normalize():f}"
+    elif action == "veto" and row["size"]:
+        action = f"veto, but for {row['size'].normalize():f} that close the position"
+    seen = [
+        f"{word} {row[name]:.4g}"
+        for word, name in (("would be", "seen"), ("limit", "limit_value"))
+        if row[name] is not None
+    ]
+    numbers = f" ({', '.join(seen)})" if seen else ""
+    return f"{row['rule']}: {action}{numbers}" + (f": {row['reason']}" if row["reason"] else "")

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import getpass
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robo_trader.cli import out
 from robo_trader.risk.halt import Halt, HaltStore
+
+#: The journal of a project that names no other.
+JOURNAL = Path(".robo") / "journal.sqlite"
 
 if TYPE_CHECKING:
     from robo_trader.config import Config
@@ -25,8 +29,20 @@ def open_store(config: Config) -> State:
 
 
 def halt_store(config: Config) -> HaltStore:
-    """Return the halt state's store and file."""
-    return HaltStore(open_store(config))
+    """Return the halt state's store and file; its changes go into the project's journal."""
+    return HaltStore(open_store(config), on_change=lambda halt: _journal(config, halt))
+
+
+def _journal(config: Config, halt: Halt) -> None:
+    """Write a change into the journal that is configured, or the one that sessions have left here."""
+    from robo_trader.journal.halting import note_halt
+
+    url = config.resolve("journal.url")
+    if not url and not JOURNAL.is_file():
+        return
+    assert halt.when is not None, "a change has a time"
+    if trouble := note_halt(halt.when, halt.state, halt.who, halt.why, url, folder=JOURNAL.parent):
+        out.note(f"the journal does not have this change: {trouble}", label="warning")
 
 
 def who() -> str:

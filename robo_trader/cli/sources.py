@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from robo_trader.clock import to_ns
+from robo_trader.clock import iso, to_ns
 from robo_trader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -221,6 +221,13 @@ class JournalTables(Source):
     def chain(self, order: int) -> dict[str, Any] | None:
         """What stands behind an order."""
         return self._reader.chain(self._number, order)
+
+    def halts(self) -> list[dict[str, Any]]:
+        """The changes of the halt state in this run, and those that an operator made since it began."""
+        return [
+            {"at": iso(to_ns(row["at"])), **{name: row[name] for name in ("state", "rule", "who", "why")}}
+            for row in self._reader.halts(self._number)
+        ]
 
     def all_orders(self) -> list[OrderRecord]:
         """Every order, for a session's own story."""

@@ -7,11 +7,12 @@ says what the tables say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from robo_trader.cli import out
@@ -301,6 +302,7 @@ def run_facts(run: StoredRun) -> dict[str, Any]:
         "reasons": found["reasons"],
         "best": best,
         "worst": worst,
+        "halts": run.document.get("halts", []),
         "warnings": run.document.get("warnings", []),
     }
 
@@ -323,6 +325,7 @@ def session_facts(source: JournalTables, row: dict[str, Any]) -> dict[str, Any]:
         "trades": len(source.trades),
         **found,
         **chosen,
+        "halts": source.halts(),
         "warnings": [],
     }
 
@@ -355,6 +358,21 @@ def run_lines(facts: dict[str, Any]) -> list[str]:
         lines += [
             f"{word} trade: {trade.trade_id}, {_trade_headline(trade)}" for word, trade in named.items()
         ]
+    if facts["halts"]:
+        lines += ["", *halt_lines(facts["halts"])]
+    return lines
+
+
+def halt_lines(halts: Sequence[Mapping[str, Any]], most: int = 100) -> list[str]:
+    """Return when openings were stopped and let go, the first `most` changes; times are ISO-8601."""
+    states = ["ACTIVE", *(halt["state"] for halt in halts)]
+    stops = sum(1 for old, new in pairwise(states) if old == "ACTIVE" != new)
+    lines = [f"Openings were stopped {'once' if stops == 1 else f'{stops:,} times'}"]
+    for halt in halts[:most]:
+        at = datetime.fromisoformat(halt["at"])
+        lines.append(f"  {at:%Y-%m-%d %H:%M}Z  {halt['state']:<8}  {halt['why']}")
+    if len(halts) > most:
+        lines.append(f"  and {len(halts) - most:,} more changes: 'robo explain' tells more, the journal all")
     return lines
 
 

@@ -61,6 +61,10 @@ def show(run: StoredRun) -> None:
             rows.append(["  95 % interval", f"{low.value:.2f} to {high.value:.2f}", *("" for _ in others)])
     out.table(columns, rows)
     asides = _asides(run)
+    if run.document.get("halts"):
+        from robo_trader.cli.story import halt_lines
+
+        asides += halt_lines(run.document["halts"], most=4)
     if asides:
         out.write("")
     for line in asides:

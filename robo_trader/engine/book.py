@@ -22,16 +22,19 @@ from robo_trader.risk.book import WorkingOrder
 class BrokerBook:
     """A `robo_trader.risk.book.Book` over a `RecordingBroker`.
 
-    The broker calls `took` with orders that passed the gate, and `touch` whenever it notifies of
-    an order, so that `changed` can say what is new.
+    Feeds of one instrument (``SPY`` and ``SPY@1d``) are one symbol here. The broker calls `took` with
+    orders that passed the gate, and `touch` whenever it notifies of an order, so that `changed` can
+    say what is new.
     """
 
     def __init__(self, broker: Any, recorder: Recorder) -> None:
         self._broker = broker
         self._recorder = recorder
-        self._fills: list[Any] = _raw_fills(recorder)
+        self._fills: list[Any] = recorder.fills
         self._feeds: dict[str, Any] = {}
-        self._closes: dict[str, Any] = {}
+        #: By symbol: the feeds of its instrument, and of each its line of closes.
+        self._groups: dict[str, list[tuple[Any, Any]]] = {}
+        self._symbols: dict[str, str] = {}
         self._prices: dict[str, float] = {}
         self._priced = -1
         self._orders: dict[str, list[Any]] = {}
@@ -46,24 +49,27 @@ class BrokerBook:
     # -- what the broker tells ---------------------------------------------------------------
 
     def know(self, feed: Any) -> None:
-        """Learn of a feed that orders are made for."""
-        name = feed._name
-        if name not in self._feeds:
-            self._feeds[name] = feed
-            self._closes[name] = feed.lines.close
+        """Learn of all feeds when an order is made for the first."""
+        if feed._name not in self._feeds:
+            for each in (*self._broker.cerebro.datas, feed):
+                if each._name not in self._feeds:
+                    symbol = each.frame.instrument.symbol
+                    self._feeds[each._name] = each
+                    self._symbols[each._name] = symbol
+                    self._groups.setdefault(symbol, []).append((each, each.lines.close))
 
     def took(self, orders: Iterable[Any]) -> None:
         """Learn of orders that passed the gate."""
         for order in orders:
-            name = order.data._name
-            if name in self._orders:
-                self._orders[name].append(order)
+            symbol = self._symbols[order.data._name]
+            if symbol in self._orders:
+                self._orders[symbol].append(order)
             else:
-                self._orders[name] = [order]
+                self._orders[symbol] = [order]
 
-    def touch(self, symbol: str) -> None:
-        """Learn that an order in `symbol` was cancelled or expired, or anything else but filled."""
-        self._touched.add(symbol)
+    def touch(self, name: str) -> None:
+        """Learn that an order for the feed `name` was cancelled or expired, or anything else but filled."""
+        self._touched.add(self._symbols.get(name, name))
 
     # -- what the guard asks -----------------------------------------------------------------
 
@@ -89,23 +95,32 @@ class BrokerBook:
     @property
     def session_values(self) -> Sequence[float]:
         """The account's value at the end of each session, the starting cash in front."""
-        if self._history is None:
-            for feed in self._broker.cerebro.datas:
-                self.know(feed)
-            frames = [feed.frame for feed in self._feeds.values()]
-            self._history = SessionValues(frames, self._broker.startingcash)
         fills = self._fills[self._fills_valued :]
         self._fills_valued += len(fills)
         trades: list[Trade] = [
             (o.data._name, time, size, price, cost) for o, time, size, price, cost, *_ in fills
         ]
-        return self._history.until(self.now, trades, lambda: self.value, self.price)
+        return self._past().until(self.now, trades, lambda: self.value, self._close_of)
+
+    def session_end(self, n: int) -> int:
+        """When the `n`-th session (1 is the first) ended, ns UTC."""
+        return int(self._past().ends[n - 1])
+
+    def _past(self) -> SessionValues:
+        if self._history is None:
+            frames = [feed.frame for feed in self._broker.cerebro.datas]
+            self._history = SessionValues(frames, self._broker.startingcash)
+        return self._history
+
+    def _close_of(self, name: str) -> float:
+        """The last known close of the feed `name`."""
+        line = self._feeds[name].lines.close
+        return float(line[0]) if len(line) else float("nan")
 
     def position(self, symbol: str) -> float:
         """The signed position in `symbol`."""
-        feed = self._feeds.get(symbol)
-        found = self._broker.positions.get(feed) if feed is not None else None
-        return float(found.size) if found is not None else 0.0
+        held = self._broker.positions
+        return float(sum(held[feed].size for feed, _ in self._groups.get(symbol, ()) if feed in held))
 
     def price(self, symbol: str) -> float:
         """The last known close of `symbol`; NaN before its first bar."""
@@ -114,9 +129,7 @@ class BrokerBook:
             self._prices.clear()
         price = self._prices.get(symbol)
         if price is None:
-            line = self._closes.get(symbol)
-            price = float(line[0]) if line is not None and len(line) else float("nan")
-            self._prices[symbol] = price
+            price = self._prices[symbol] = _last_close(self._groups.get(symbol, ()))
         return price
 
     def working(self, symbol: str) -> Sequence[WorkingOrder]:
@@ -131,17 +144,18 @@ class BrokerBook:
 
     def holdings(self) -> Iterator[tuple[str, float, float]]:
         """Symbol, signed position and last close of everything that is held."""
-        closes, prices = self._closes, self._prices
-        self._priced = self._broker.now
-        prices.clear()
+        shared: set[str] = set()
         for feed, position in self._broker.positions.items():
             size = position.size
             if size:
-                name = feed._name
-                if name not in closes:
-                    self.know(feed)
-                price = prices[name] = float(closes[name][0])
-                yield name, float(size), price
+                self.know(feed)
+                symbol = self._symbols[feed._name]
+                if len(self._groups[symbol]) == 1:
+                    yield symbol, float(size), self.price(symbol)
+                else:
+                    shared.add(symbol)
+        for symbol in sorted(shared):
+            yield symbol, self.position(symbol), self.price(symbol)
 
     def with_orders(self) -> Iterable[str]:
         """Every symbol with a working order."""
@@ -157,7 +171,7 @@ class BrokerBook:
         """The symbols whose position or orders changed since the last call."""
         fills = self._fills
         if self._fills_seen < len(fills):
-            self._touched.update(raw[0].data._name for raw in fills[self._fills_seen :])
+            self._touched.update(self._symbols[raw[0].data._name] for raw in fills[self._fills_seen :])
             self._fills_seen = len(fills)
         if not self._touched:
             return ()
@@ -165,21 +179,25 @@ class BrokerBook:
         return touched
 
     def instrument(self, symbol: str) -> Instrument:
-        """The instrument behind `symbol`."""
+        """The instrument behind `symbol`, or behind the feed of this name."""
         feed = self._feeds.get(symbol)
-        return feed.frame.instrument if feed is not None else Instrument(symbol)
+        if feed is None and symbol in self._groups:
+            feed = self._groups[symbol][0][0]
+        found: Instrument = feed.frame.instrument if feed is not None else Instrument(symbol)
+        return found
 
     def closes(self, symbol: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
         """The dates of the sessions known by now and the last close of each."""
-        feed = self._feeds.get(symbol)
-        if feed is None:
+        group = self._groups.get(symbol)
+        if group is None:
             return np.array([], "datetime64[D]"), np.array([])
+        feed, line = group[0]
         found = self._sessions.get(symbol)
         if found is None:
             found = self._sessions[symbol] = _by_session(feed.frame)
         ends, dates, closes = found
         if len(ends) == len(feed.frame):
-            n = len(self._closes[symbol])  # A bar a session: what has been delivered is what is known.
+            n = len(line)  # A bar a session: what has been delivered is what is known.
         else:
             n = int(np.searchsorted(ends, self._broker.now, side="right"))
         return dates[:n], closes[:n]
@@ -206,10 +224,12 @@ class BrokerBook:
         )
 
 
-def _raw_fills(recorder: Any) -> list[Any]:
-    """Return the list that the recorder adds each fill to: (order, time, size, price, commission, …)."""
-    found = recorder.fills
-    return found if isinstance(found, list) else recorder._fills
+def _last_close(group: Sequence[tuple[Any, Any]]) -> float:
+    """Return the newest close of an instrument's feeds; NaN before the first bar."""
+    known = [(feed, line) for feed, line in group if len(line)]
+    if len(known) > 1:
+        known.sort(key=lambda pair: int(pair[0].frame.end[len(pair[1]) - 1]))
+    return float(known[-1][1][0]) if known else float("nan")
 
 
 def _by_session(frame: BarFrame) -> tuple[NDArray[np.int64], NDArray[np.datetime64], NDArray[np.float64]]:

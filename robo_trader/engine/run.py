@@ -29,7 +29,7 @@ from robo_trader.engine.timeline import Phase
 from robo_trader.errors import DataError, PluginError, RoboError, UsageError
 from robo_trader.events.tape import EventTape
 from robo_trader.records import Decision, Fill
-from robo_trader.risk.gate import Gate
+from robo_trader.risk.gate import Gate, SeesTheEnd
 from robo_trader.signals import SignalTape
 
 _HERE = Path(__file__).parent
@@ -110,6 +110,8 @@ def _run(
                 raise
             state, failure = "failed", _failure(error, cerebro, frames)
     ran = monotonic()
+    if isinstance(gate, SeesTheEnd) and state == "finished":
+        gate.close(cerebro.broker.book)
     orders = recorder.order_records()
     record = RunRecord(
         starting_cash=settings.cash,

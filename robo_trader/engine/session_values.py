@@ -25,10 +25,11 @@ class SessionValues:
 
     def __init__(self, frames: Sequence[BarFrame], starting: float) -> None:
         self.values = [float(starting)]
-        self._ends = session_ends(frames)
+        #: When each session ends (ns UTC), those to come included.
+        self.ends = session_ends(frames)
         self._column = {frame.symbol: k for k, frame in enumerate(frames)}
         self._multiplier = np.array([frame.instrument.multiplier for frame in frames])
-        self._closes = _closes_at(frames, self._ends)
+        self._closes = _closes_at(frames, self.ends)
         self._held: NDArray[np.float64] = np.zeros(len(frames))
         self._later: list[Trade] = []
         self._done = 0
@@ -46,13 +47,13 @@ class SessionValues:
         a symbol's last close now, and are asked only when a session has ended since.
         """
         self._later.extend(trades)
-        n = int(np.searchsorted(self._ends, now, side="left"))
+        n = int(np.searchsorted(self.ends, now, side="left"))
         if n <= self._done:
             return self.values
         done, closes = self._done, self._closes
         before = closes[done - 1] if done else closes[0]
         found = self.values[-1] + (closes[done:n] - before) @ (self._held * self._multiplier)
-        ends = self._ends[done:n]
+        ends = self.ends[done:n]
         counted = [trade for trade in self._later if trade[1] <= ends[-1]]
         if counted:
             names, times, sizes, prices, commissions = zip(*counted, strict=True)

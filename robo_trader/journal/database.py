@@ -129,11 +129,16 @@ def _sqlite(path: Path) -> Database:
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        # A committed row survives a power cut: WAL with a sync at every commit.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
-        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}").close()
+        try:
+            # A committed row survives a power cut: WAL with a sync at every commit.
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}").close()
+            if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+                connection.execute(f"PRAGMA application_id={APPLICATION_ID}").close()
+        except BaseException:
+            # The pool does not know it yet, so nobody else would close it.
+            connection.close()
+            raise
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -17,7 +17,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,29 +30,17 @@ from robo_trader import clock
 from robo_trader.errors import JournalError
 from robo_trader.journal import spool as spools
 from robo_trader.journal.database import Database, open_database
+from robo_trader.journal.halting import halt_row
 from robo_trader.journal.migrating import prepare
 from robo_trader.journal.schema import SA_TABLES
 from robo_trader.journal.spool import Row, Spool
 from robo_trader.journal.tables import TABLES
 from robo_trader.journal.writer import Writer, insert_rows
-from robo_trader.records import Alert, Decision, Event, Fill, Intent, Signal, View
+from robo_trader.records import Alert, Answer, Decision, Event, Fill, Intent, Signal, View
 
 #: How long `decide` waits for the commit, in seconds, before the order counts as not journalled.
 DECIDE_TIMEOUT = 5.0
 _NOT_JOURNALLED = "the journal could not be written, so nothing new is sent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What one rule said of a decision: `limit` is its limit, `seen` what it measured against it."""
-
-    rule: str
-    action: str
-    reason: str = ""
-    size: float | None = None
-    limit: float | None = None
-    seen: float | None = None
-    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Journal:
@@ -111,13 +99,6 @@ class Journal:
         if number is None:
             raise JournalError(f"{self.place}: there is no run {run_id!r}", hint="see 'robo runs list'")
         return RunJournal(self, run_id, int(number), on_alert)
-
-    def halt(
-        self, state: str, *, who: str, why: str, run: int | None = None, rule: str | None = None
-    ) -> None:
-        """Write a change of the halt state at once; for operators' commands, outside of any run."""
-        with self.database.writing() as connection:
-            insert_rows(connection, [_halt(clock.now(), state, who, why, run, rule)])
 
     def close(self) -> None:
         """Close the connections."""
@@ -240,7 +221,8 @@ class RunJournal:
         One reference for each decision, in order; those of vetoed orders are never used. None means
         that nothing is committed and nothing may be sent. `exits` says that the family only
         reduces positions: it gets its references also while the database is away. `answers` has
-        the rules' answers for each decision, `signal` and `event` the numbers behind them.
+        the rules' answers for each decision where they are not its own, `signal` and `event` the
+        numbers behind them.
         """
         if not self.healthy and not exits:
             self._record(_vetoed(decisions), answers, signal, event)
@@ -311,7 +293,7 @@ class RunJournal:
 
     def halt(self, state: str, *, who: str, why: str, rule: str | None = None) -> None:
         """Write a change of the halt state."""
-        self._writer.put([_halt(self._now(), state, who, why, self.number, rule)])
+        self._writer.put([halt_row(self._now(), state, who, why, run=self.number, rule=rule)])
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until everything is in the database; False when it is not after `timeout` seconds."""
@@ -364,7 +346,7 @@ class RunJournal:
                 repeats=getattr(decision, "repeats", 1),
             )  # fmt: skip
             rows.append(row)
-            for answer in answers[i] if i < len(answers) else ():
+            for answer in answers[i] if i < len(answers) else decision.answers:
                 rows.append(
                     self._row(
                         "guard_answers", decision=number, rule=answer.rule, action=answer.action,
@@ -459,12 +441,6 @@ def _vetoed(decisions: Sequence[Decision]) -> list[Decision]:
         replace(decision, action="veto", size=0.0, reasons=(*decision.reasons, _NOT_JOURNALLED))
         for decision in decisions
     ]
-
-
-def _halt(at: datetime, state: str, who: str, why: str, run: int | None, rule: str | None) -> Row:
-    values = {"halt_id": secrets.token_hex(16), "run": run, "at": at, "state": state, "who": _clean(who),
-              "why": _clean(why), "rule": rule}  # fmt: skip
-    return "halts", values
 
 
 def _exact(value: float | Decimal | None) -> Any:

@@ -25,7 +25,18 @@ _LOCK = 0x526F626F
 
 
 def prepare(database: Database) -> Path | str | None:
-    """Make sure that `database` has this version's tables; return where an older one was backed up."""
+    """Make sure that `database` has this version's tables; return where an older one was backed up.
+
+    A database that cannot be used is closed.
+    """
+    try:
+        return _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _prepare(database: Database) -> Path | str | None:
     if database.path is not None:
         try:
             database.path.parent.mkdir(parents=True, exist_ok=True)

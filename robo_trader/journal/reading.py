@@ -179,6 +179,11 @@ class Reader(ABC):
         found = (self.row("orders", run, other) for other in sorted(wanted - {n}))
         return [row for row in found if row is not None]
 
+    def halts(self, run: int) -> Iterator[Row]:
+        """Yield the changes of the halt state in a run, and those outside of any since it began."""
+        where = "run = :run OR run IS NULL AND at >= (SELECT started FROM runs WHERE number = :run)"
+        return self.rows("halts", where, order="at, halt_id", run=run)
+
     def status(self, run: int, order: int) -> Row:
         """Return the last state of an order."""
         states = list(self.rows("order_states", "run = :run AND order_number = :n", run=run, n=order))

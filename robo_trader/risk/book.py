@@ -2,6 +2,9 @@
 
 Brokers, simulated or real, offer a `Book`; the guard reads it and never changes it. A book never
 raises for a symbol it does not know: it answers position 0, price NaN and no working orders.
+
+A symbol is the instrument's. A name under which orders are made may be another (a second time frame of
+one symbol, ``SPY@1d``); `Book.instrument` knows it, and everything else adds up by the instrument.
 """
 
 from __future__ import annotations
@@ -58,6 +61,10 @@ class Book(Protocol):
         """
         ...
 
+    def session_end(self, n: int) -> int:
+        """Return when the account's `n`-th session (1 is the first) ended, ns UTC."""
+        ...
+
     def position(self, symbol: str) -> float: ...
 
     def price(self, symbol: str) -> float:
@@ -84,7 +91,9 @@ class Book(Protocol):
         """
         ...
 
-    def instrument(self, symbol: str) -> Instrument: ...
+    def instrument(self, symbol: str) -> Instrument:
+        """Return the instrument that orders for `symbol`, or under this name, are for."""
+        ...
 
     def closes(self, symbol: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
         """Return the dates of the sessions known by now and the last close of each, as views."""

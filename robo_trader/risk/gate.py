@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from robo_trader.records import Decision, Intent
 from robo_trader.risk.book import Book
 
-__all__ = ["DROPPED", "AllowAll", "Book", "Gate", "settle"]
+__all__ = ["DROPPED", "AllowAll", "Book", "Gate", "SeesTheEnd", "settle"]
 
 #: The reason of a child that is left out of its family, which goes on without it.
 DROPPED = "bracket: its parent opens nothing that an exit could close"
@@ -24,6 +24,14 @@ class Gate(Protocol):
     """Decides about a family of orders. It never raises for a bad order: it vetoes with a reason."""
 
     def decide(self, family: Sequence[Intent], book: Book) -> Sequence[Decision]: ...
+
+
+@runtime_checkable
+class SeesTheEnd(Protocol):
+    """A gate that wants to see how a backtest ended."""
+
+    def close(self, book: Book) -> None:
+        """Look at the book as the run left it."""
 
 
 class AllowAll:

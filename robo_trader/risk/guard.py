@@ -16,11 +16,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from robo_trader.records import Decision, Intent
+from robo_trader.clock import from_ns
+from robo_trader.records import Action, Answer, Decision, Intent
 from robo_trader.risk.book import Book, WorkingOrder
 from robo_trader.risk.exposure import SLACK, closing_part, round_down
 from robo_trader.risk.gate import DROPPED, settle
-from robo_trader.risk.halt import ACTIVE, HALTED, Halt, State
+from robo_trader.risk.halt import ACTIVE, HALTED, REDUCING, Halt, State
 from robo_trader.risk.rule import BATCH, RiskRule
 from robo_trader.risk.sectors import SectorMap
 from robo_trader.risk.tally import Tally
@@ -41,12 +42,19 @@ class _Braking(Protocol):
     def reset(self, book: View) -> None: ...
 
 
+@runtime_checkable
+class _Settling(Protocol):
+    """A rule that may have something to say of the sessions since it was asked last."""
+
+    def settle(self, book: View) -> None: ...
+
+
 class Halts(Protocol):
     """Where the halt state stands; see `robo_trader.risk.halt.HaltStore`."""
 
     def read(self) -> Halt: ...
 
-    def set(self, state: State, *, who: str, why: str) -> Halt: ...
+    def set(self, state: State, *, who: str, why: str, rule: str) -> Halt: ...
 
 
 class Guard:
@@ -77,6 +85,7 @@ class Guard:
         self._told = [r.sent for r in self.rules.values() if _overrides(r, "sent")]
         self._always = [row for row in self._asked if not _overrides(row[1], "unasked")]
         self._spared = [row[1] for row in self._asked if _overrides(row[1], "unasked")]
+        self._symbols: dict[str, str] = {}
         self._stamp = -1
         self._budget = 0.0
         self._batch = 0
@@ -94,19 +103,33 @@ class Guard:
         """
         if by_operator:
             return [Decision(intent=intent) for intent in family]
+        known = [self._known_as(intent, book) for intent in family]
+        decisions = self._decide(known, book)
+        if all(one is other for one, other in zip(known, family, strict=True)):
+            return decisions
+        return [replace(d, intent=intent) for d, intent in zip(decisions, family, strict=True)]
+
+    def _known_as(self, intent: Intent, book: Book) -> Intent:
+        """Return `intent` under its instrument's symbol: feeds of one symbol share its limits."""
+        symbol = self._symbols.get(intent.symbol)
+        if symbol is None:
+            symbol = self._symbols[intent.symbol] = book.instrument(intent.symbol).symbol
+        return intent if symbol == intent.symbol else replace(intent, symbol=symbol)
+
+    def _decide(self, family: Sequence[Intent], book: Book) -> list[Decision]:
         state = ACTIVE
         if self._halts is not None:
             halt = self._follow_halts(book)
             state = halt.state
             if state == HALTED:
-                return [self._veto(intent, ("halt",), halt.text()) for intent in family]
+                return [self._veto(intent, "halt", halt.text()) for intent in family]
         try:
             blind = self._look(book)
             if len(family) == 1 and family[0].parent is None:
                 return [self._judge(family[0], book, state, blind, None)[0]]
             return self._family(family, book, state, blind)
         except Exception as error:  # noqa: BLE001 - an order that nobody could judge is not sent
-            return [self._veto(intent, ("guard",), _blind(error)) for intent in family]
+            return [self._veto(intent, "guard", _blind(error)) for intent in family]
 
     def _look(self, book: Book) -> str:
         """Bring the view up to date; return why that failed, so that reducing orders still pass."""
@@ -179,7 +202,7 @@ class Guard:
         symbol, side, size = intent.symbol, intent.side, intent.size
         view = self.view
         if not 0 < size < math.inf:
-            return self._veto(intent, ("guard",), f"guard: {size!r} is no size"), 0.0, 0.0
+            return self._veto(intent, "guard", f"{size!r} is no size"), 0.0, 0.0
         position = book.position(symbol)
         working = book.working(symbol)
         if extra:
@@ -196,15 +219,15 @@ class Guard:
                     self._count(intent, size, position, working, price)
                 return self._allow(intent), 0.0, 0.0
         if blind or not price > 0:
-            why = blind or f"guard: {symbol} has no price yet"
-            return self._settle(intent, closing, 0.0, [("guard", why)])
+            why = blind or f"{symbol} has no price yet"
+            return self._settle(intent, closing, 0.0, [_vetoed("guard", why)])
         opening = intent if not closing else replace(intent, size=size - closing)
         view.judge(opening, closing, position, working, price, group)
         wanted = allowed = opening.size
-        said: list[tuple[str, str]] = []
+        said: list[Answer] = []
         if state != ACTIVE:
             allowed = 0.0
-            said.append(("halt", f"halt: only what reduces a position passes while {state}"))
+            said.append(_vetoed("halt", f"only what reduces a position passes while {state}"))
         for name, rule, check in self._to_ask(size):
             try:
                 answer = check(opening, view)
@@ -212,15 +235,12 @@ class Guard:
                 answer = RiskRule.veto(opening, f"the rule raised {type(error).__name__}: {error}")
             if answer is None or answer.action == "allow":
                 continue
-            text = f"{name}: {'; '.join(answer.reasons)}"
-            if answer.action == "resize" and answer.size is not None and 0 < answer.size < wanted:
-                allowed = min(allowed, answer.size)
-                said.append((name, text))
-            else:
-                allowed = 0.0
-                said.append((name, text))
-                if getattr(rule, "brake", False) and self._halts is not None:
-                    self._breach(name, text)
+            fits = answer.size if answer.action == "resize" and answer.size is not None else 0.0
+            fits = fits if 0 < fits < wanted else 0.0
+            allowed = min(allowed, fits)
+            said.append(_said(name, answer, fits, closing))
+            if not fits and getattr(rule, "brake", False) and self._halts is not None:
+                self._breach(name, said[-1].reason)
         if not said:
             decision, opened = self._allow(intent), wanted
         else:
@@ -248,25 +268,28 @@ class Guard:
         return self._always if self._budget >= 0 else self._asked
 
     def _settle(
-        self, intent: Intent, closing: float, allowed: float, said: list[tuple[str, str]]
+        self, intent: Intent, closing: float, allowed: float, said: Sequence[Answer]
     ) -> tuple[Decision, float, float]:
         """Put the closing part and what is allowed of the rest together."""
         size = intent.size
         if allowed > 0:
             allowed = round_down(closing + allowed, size, self.view.facts(intent.symbol).lot) - closing
         passes = closing + allowed if allowed > 0 else closing
-        reasons = tuple(text for _, text in said)
+        answers = tuple(said)
+        reasons = tuple(f"{answer.rule}: {answer.reason}" for answer in said)
+        rules = {answer.rule for answer in said}
         if passes <= 0:
             self.tally.vetoed += 1
-            self.tally.vetoed_by.update({name for name, _ in said})
-            return Decision(intent=intent, action="veto", size=0.0, reasons=reasons), 0.0, size - closing
+            self.tally.vetoed_by.update(rules)
+            refused = Decision(intent=intent, action="veto", size=0.0, reasons=reasons, answers=answers)
+            return refused, 0.0, size - closing
         if closing and allowed <= 0:
             reasons = (*reasons, f"the part that closes the position, {closing:g}, passes")
         self.tally.shrunk += 1
-        self.tally.shrunk_by.update({name for name, _ in said})
+        self.tally.shrunk_by.update(rules)
         for sent in self._told:
             sent(intent, self.view)
-        decision = Decision(intent=intent, action="resize", size=passes, reasons=reasons)
+        decision = Decision(intent=intent, action="resize", size=passes, reasons=reasons, answers=answers)
         return decision, max(0.0, allowed), size - closing
 
     def _allow(self, intent: Intent) -> Decision:
@@ -276,10 +299,13 @@ class Guard:
             sent(intent, view)
         return Decision(intent=intent)
 
-    def _veto(self, intent: Intent, rules: Sequence[str], reason: str) -> Decision:
+    def _veto(self, intent: Intent, rule: str, reason: str) -> Decision:
         self.tally.vetoed += 1
-        self.tally.vetoed_by.update(rules)
-        return Decision(intent=intent, action="veto", size=0.0, reasons=(reason,))
+        self.tally.vetoed_by[rule] += 1
+        answers = (_vetoed(rule, reason),)
+        return Decision(
+            intent=intent, action="veto", size=0.0, reasons=(f"{rule}: {reason}",), answers=answers
+        )
 
     # -- halt states -------------------------------------------------------------------------
 
@@ -291,7 +317,7 @@ class Guard:
         for name, rule in self.rules.items():
             why = rule.state(self.view) if isinstance(rule, _Braking) and rule.brake else ""
             if why:
-                self._breach(name, f"{name}: {why}")
+                self._breach(name, why)
 
     def _follow_halts(self, book: Book) -> Halt:
         """Read the halt state; when an operator has resumed, the brakes measure anew."""
@@ -310,9 +336,34 @@ class Guard:
 
     def _breach(self, name: str, why: str) -> None:
         if self._state == ACTIVE and self._halts is not None:
-            self._state = self._halts.set("REDUCING", who=f"the guard ({name})", why=why).state
+            who = f"the guard ({name})"
+            self._state = self._halts.set("REDUCING", who=who, why=f"{name}: {why}", rule=name).state
 
     # -- what it did -------------------------------------------------------------------------
+
+    def close(self, book: Book) -> None:
+        """Let the brakes of a backtest see how it ended, if any order was ever judged."""
+        if self._halts is None and self.view.now >= 0:
+            self.view.look(book)
+            for rule in self.rules.values():
+                if isinstance(rule, _Settling):
+                    rule.settle(self.view)
+
+    def halts(self) -> list[Halt]:
+        """Return when brakes stopped openings and let go of them by themselves, in a backtest."""
+        changes = [
+            (change.at, turn, name, change.stops, change.why)
+            for name, rule in self.rules.items()
+            for turn, change in enumerate(getattr(rule, "changes", ()))
+        ]
+        out: list[Halt] = []
+        holding: set[str] = set()
+        # What one rule says keeps its order where two of its changes have one moment.
+        for at, _, name, stops, why in sorted(changes):
+            (holding.add if stops else holding.discard)(name)
+            state = REDUCING if holding else ACTIVE
+            out.append(Halt(state, f"the guard ({name})", from_ns(at), f"{name}: {why}", rule=name))
+        return out
 
     def usage(self, book: Book) -> list[tuple[str, Usage]]:
         """Return each rule's limits with how much of them is used, as ``(rule, usage)``."""
@@ -365,15 +416,31 @@ class _Entry(NamedTuple):
             return Decision(intent=child)
         # A part of one lot still protects something: one lot is no larger than the smallest entry.
         size = round_down(size, child.size, lot) or min(lot, self.allowed)
-        return Decision(intent=child, action="resize", size=size, reasons=(_SCALED,))
+        numbers = {"parent_asked": self.wanted, "parent_decided": self.allowed}
+        answer = Answer(rule="bracket", action="resize", reason=_SCALED, size=size, numbers=numbers)
+        return Decision(
+            intent=child, action="resize", size=size, reasons=(f"bracket: {_SCALED}",), answers=(answer,)
+        )
 
 
 _FAMILY = ("its family was vetoed",)
-_SCALED = "bracket: scaled to what its parent opens"
+_SCALED = "scaled to what its parent opens"
+
+
+def _said(name: str, answer: Decision, fits: float, closing: float) -> Answer:
+    """Return what the rule `name` said: the size that `fits` opens, that of `closing` passes anyhow."""
+    # A stranger's rule need not give numbers.
+    given = answer.answers[0] if answer.answers else Answer(rule=name, action=answer.action)
+    action: Action = "resize" if fits else "veto"
+    return replace(given, rule=name, action=action, reason="; ".join(answer.reasons), size=closing + fits)
+
+
+def _vetoed(rule: str, reason: str) -> Answer:
+    return Answer(rule=rule, action="veto", reason=reason, size=0.0)
 
 
 def _blind(error: Exception) -> str:
-    return f"guard: the account could not be read: {type(error).__name__}: {error}"
+    return f"the account could not be read: {type(error).__name__}: {error}"
 
 
 def _overrides(rule: RiskRule, method: str) -> bool:

@@ -37,7 +37,7 @@ HISTORY = 50
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """A halt state with who set it, when (aware UTC) and why."""
+    """A halt state with who set it, when (aware UTC) and why; `rule` is the one that was breached."""
 
     state: State = ACTIVE
     who: str = ""
@@ -45,6 +45,7 @@ class Halt:
     why: str = ""
     flatten: bool = False
     cancel_all: bool = False
+    rule: str = ""
 
     def text(self) -> str:
         """Return the state in one line."""
@@ -63,13 +64,15 @@ class Halt:
             "why": self.why,
             "flatten": self.flatten,
             "cancel_all": self.cancel_all,
+            "rule": self.rule,
         }
 
 
 class HaltStore:
     """Reads and sets the halt state in `store` and in the file `path`.
 
-    `on_change` is told of every change that this process makes, for the journal and for alerts.
+    `on_change` is told of every change that this process makes, for the journal and for alerts, and
+    of a halt also where the store or the file could not be written.
     """
 
     def __init__(
@@ -85,25 +88,32 @@ class HaltStore:
         return max(stored, file, key=lambda halt: STATES.index(halt.state))
 
     def set(
-        self, state: State, *, who: str, why: str, flatten: bool = False, cancel_all: bool = False
-    ) -> Halt:
+        self, state: State, *, who: str, why: str,
+        flatten: bool = False, cancel_all: bool = False, rule: str = "",
+    ) -> Halt:  # fmt: skip
         """Change the state and return what holds now; a guard's ``REDUCING`` never eases a halt."""
         if not who.strip() or not why.strip():
             raise UsageError("a change of the halt state needs who and why", hint="robo halt --why TEXT")
-        halt = Halt(state, who, clock.now(), why, flatten, cancel_all)
+        halt = Halt(state, who, clock.now(), why, flatten, cancel_all, rule)
         if state == HALTED:
             try:
                 self._write_store(halt)
             finally:
                 # The file stops trading whatever became of the store.
-                self._write_file(halt)
+                try:
+                    self._write_file(halt)
+                finally:
+                    self._tell(halt)
         else:
             self._write_store(halt)
             if state == ACTIVE:
                 self._remove_file()
+            self._tell(halt)
+        return self.read()
+
+    def _tell(self, halt: Halt) -> None:
         if self._on_change is not None:
             self._on_change(halt)
-        return self.read()
 
     def history(self) -> list[Halt]:
         """Return the last changes, the newest first."""
@@ -185,4 +195,5 @@ def _halt(value: dict[str, Any]) -> Halt:
         str(value.get("why") or ""),
         bool(value.get("flatten")),
         bool(value.get("cancel_all")),
+        str(value.get("rule") or ""),
     )

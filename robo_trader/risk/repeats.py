@@ -15,11 +15,16 @@ from robo_trader.records import Decision
 
 @dataclass(slots=True)
 class Entry:
-    """A decision, how often it came, and when it came last (aware UTC)."""
+    """A decision, when it came last (aware UTC), and the ids of all orders that got it."""
 
     decision: Decision
-    count: int
     last: datetime
+    orders: list[int]
+
+    @property
+    def count(self) -> int:
+        """How often it came."""
+        return len(self.orders)
 
 
 def collapse(decisions: Iterable[Decision]) -> list[Entry]:
@@ -31,10 +36,10 @@ def collapse(decisions: Iterable[Decision]) -> list[Entry]:
         key = _key(decision)
         before = latest.get(intent.symbol)
         if key is not None and before is not None and before[0] == key:
-            before[1].count += 1
+            before[1].orders.append(intent.order_id)
             before[1].last = intent.time
             continue
-        entry = Entry(decision, 1, intent.time)
+        entry = Entry(decision, intent.time, [intent.order_id])
         entries.append(entry)
         latest[intent.symbol] = (key, entry)
     return entries

@@ -7,10 +7,10 @@ judge is not sent.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robo_trader.errors import UsageError
-from robo_trader.records import Decision, Intent
+from robo_trader.records import Answer, Decision, Intent
 
 if TYPE_CHECKING:
     from robo_trader.risk.view import View
@@ -58,19 +58,34 @@ class RiskRule(ABC):
         return Decision(intent=intent)
 
     @staticmethod
-    def resize(intent: Intent, size: float, reason: str) -> Decision:
+    def resize(
+        intent: Intent, size: float, reason: str, *,
+        limit: float | None = None, seen: float | None = None, **numbers: Any,
+    ) -> Decision:  # fmt: skip
         """Return the decision to send `size` instead; `size` lies above 0 and below the intended.
 
-        Anything else raises `UsageError`: a rule may shrink an order and never grow it.
+        Anything else raises `UsageError`: a rule may shrink an order and never grow it. `limit`,
+        what was `seen` against it and further `numbers` (JSON values) go into the journal.
         """
         if not 0 < size < intent.size:
             raise UsageError(
                 f"a rule cannot resize an order of {intent.size:g} to {size:g}",
                 hint="use allow() for the whole and veto() for nothing",
             )
-        return Decision(intent=intent, action="resize", size=size, reasons=(reason,))
+        answer = Answer(
+            rule="", action="resize", reason=reason, size=size, limit=limit, seen=seen, numbers=numbers
+        )
+        return Decision(intent=intent, action="resize", size=size, reasons=(reason,), answers=(answer,))
 
     @staticmethod
-    def veto(intent: Intent, reason: str) -> Decision:
-        """Return the decision not to send `intent`; `reason` names the limit and the numbers."""
-        return Decision(intent=intent, action="veto", size=0.0, reasons=(reason,))
+    def veto(
+        intent: Intent, reason: str, *, limit: float | None = None, seen: float | None = None, **numbers: Any
+    ) -> Decision:
+        """Return the decision not to send `intent`; `reason` names the limit and the numbers.
+
+        `limit`, what was `seen` against it and further `numbers` go into the journal.
+        """
+        answer = Answer(
+            rule="", action="veto", reason=reason, size=0.0, limit=limit, seen=seen, numbers=numbers
+        )
+        return Decision(intent=intent, action="veto", size=0.0, reasons=(reason,), answers=(answer,))

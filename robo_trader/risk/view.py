@@ -78,6 +78,10 @@ class View:
         assert self._book is not None
         return self._book
 
+    def session_end(self, n: int) -> int:
+        """Return when the `n`-th session (1 is the first) ended, ns UTC."""
+        return self.book.session_end(n)
+
     def position(self, symbol: str) -> float:
         """Return the signed position in `symbol`."""
         return self.book.position(symbol)
@@ -103,9 +107,7 @@ class View:
         found = self._facts.get(symbol)
         if found is None:
             instrument = self.book.instrument(symbol)
-            # A feed of a second time frame has a name of its own; its instrument has the symbol.
-            of = instrument.symbol
-            sector = instrument.sector or self.sectors.sector(of) or of
+            sector = instrument.sector or self.sectors.sector(symbol) or symbol
             broad = sector == BROAD_INDEX
             found = Facts(instrument, instrument.multiplier, instrument.lot, sector, broad)
             self._facts[symbol] = found

@@ -11,13 +11,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robo_trader import clock
 from robo_trader.analytics.metric import Metric
+
+if TYPE_CHECKING:
+    from robo_trader.risk.halt import Halt
 
 _ID = re.compile(r"^(?P<time>\d{8}T\d{6}Z)-(?P<strategy>[a-z0-9_-]+)-(?P<hex>[0-9a-f]{6})$")
 
@@ -53,8 +56,8 @@ class RunInfo:
     rows, symbol, timeframe, stamps, tz. `timings` are seconds. `twin` describes the hindsight twin,
     or is ``{"state": "not applicable", "why": …}``. `always_open` says that one of the markets never
     closes (a year then has 365 sessions; None: the session dates decide). `rf` is the yearly
-    risk-free rate as a fraction. `extra` goes into `run.json` as it is. `id` and `started` (aware
-    UTC) are set when they are not given.
+    risk-free rate as a fraction. `halts` are the changes of the halt state, in order. `extra` goes
+    into `run.json` as it is. `id` and `started` (aware UTC) are set when they are not given.
     """
 
     strategy: str
@@ -72,6 +75,7 @@ class RunInfo:
     twin: Mapping[str, Any] = field(default_factory=dict)
     always_open: bool | None = None
     rf: float = 0.0
+    halts: Sequence[Halt] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)
     id: str = ""

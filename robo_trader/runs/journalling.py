@@ -8,7 +8,6 @@ known by then. Everything else stays text.
 from __future__ import annotations
 
 import gc
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import numpy as np
 from robo_trader.analytics.trades import _FLAT, times_ns
 from robo_trader.clock import to_ns
 from robo_trader.journal.bulk import write_journal
+from robo_trader.risk.repeats import Entry, collapse
 from robo_trader.runs import csvs
 from robo_trader.runs.plain import plain
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FILE = "journal.sqlite"
 _RUN = 1
 Rows = list[tuple[Any, ...]]
-_RULE = re.compile(r"([a-z][a-z0-9_]*): (.+)", re.DOTALL)
 
 
 def write(result: Result, path: Path) -> None:
@@ -60,10 +59,10 @@ def rows_of(result: Result) -> dict[str, Rows]:
         "signals": _signals(record.signals),
         **_views(result, events),
     }
-    # An engine may make a decision anew each time that it is looked at: once is enough.
-    decisions = list(record.decisions)
-    decided = _decisions(decisions, _Reasons(record.signals, events))
-    return {**rows, **decided, **_orders(result, decisions), **_account(result)}
+    entries = collapse(record.decisions)
+    decided = _decisions(entries, _Reasons(record.signals, events))
+    rows["halts"] = _halts(result)
+    return {**rows, **decided, **_orders(result, entries), **_account(result)}
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -232,7 +231,9 @@ def _words(signal: Signal) -> str:
     return f"{signal.name} {signal.value:+.2f} (confidence {signal.confidence:.2f})"
 
 
-def _decisions(decisions: Sequence[Decision], reasons: _Reasons) -> dict[str, Rows]:
+def _decisions(entries: Sequence[Entry], reasons: _Reasons) -> dict[str, Rows]:
+    """Decisions and what the rules said of them; of refusals that repeat themselves the first."""
+    decisions = [entry.decision for entry in entries]
     intents = [d.intent for d in decisions]
     times = times_ns(intent.time for intent in intents)
     linked = [
@@ -252,35 +253,37 @@ def _decisions(decisions: Sequence[Decision], reasons: _Reasons) -> dict[str, Ro
         [signal for signal, _ in linked],
         [event for _, event in linked],
         [_json(d.reasons) if d.reasons else "[]" for d in decisions],
-        [getattr(d, "repeats", 1) for d in decisions],
+        [entry.count for entry in entries],
     )
     return {"decisions": rows, "guard_answers": _answers(decisions)}
 
 
 def _answers(decisions: Sequence[Decision]) -> Rows:
-    """What each rule said: a reason of the guard's begins with the rule's name and a colon."""
-    said: list[tuple[int, str, str, str]] = [
-        (i, match[1], match[2], decision.action)
-        for i, decision in enumerate(decisions, 1)
-        for reason in decision.reasons
-        if (match := _RULE.match(reason))
-    ]
-    none = [None] * len(said)
+    numbers = [i for i, decision in enumerate(decisions, 1) for _ in decision.answers]
+    said = [answer for decision in decisions for answer in decision.answers]
     return _numbered(
-        [i for i, *_ in said],
-        [rule for _, rule, _, _ in said],
-        [action for *_, action in said],
-        none,
-        none,
-        none,
-        [_clean(reason) for _, _, reason, _ in said],
-        ["{}"] * len(said),
+        numbers,
+        [answer.rule for answer in said],
+        [answer.action for answer in said],
+        exact([answer.size for answer in said]),
+        csvs.numbers([answer.limit for answer in said]),
+        csvs.numbers([answer.seen for answer in said]),
+        [_clean(answer.reason) for answer in said],
+        [_json(answer.numbers) if answer.numbers else "{}" for answer in said],
     )
 
 
-def _orders(result: Result, decisions: Sequence[Decision]) -> dict[str, Rows]:
+def _halts(result: Result) -> Rows:
+    halts = result.info.halts
+    return [
+        (f"{result.id}-{i}", _RUN, at, halt.state, _clean(halt.who), _clean(halt.why), halt.rule or None)
+        for i, (halt, at) in enumerate(zip(halts, _moments(h.when for h in halts), strict=True), 1)
+    ]
+
+
+def _orders(result: Result, entries: Sequence[Entry]) -> dict[str, Rows]:
     orders: Sequence[OrderRecord] = result.record.orders
-    decision = {d.intent.order_id: i for i, d in enumerate(decisions, 1)}
+    decision = {order_id: i for i, entry in enumerate(entries, 1) for order_id in entry.orders}
     hex_ = result.id.rpartition("-")[2]
     # An order's number is its id, so that everybody means the same by it.
     rows = [

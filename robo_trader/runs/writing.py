@@ -146,6 +146,10 @@ def run_document(result: Result, files: dict[str, dict[str, Any]] | None = None)
         },
         # Its curve is for the report; a reader of run.json wants the comparison.
         "twin": {key: value for key, value in info.twin.items() if key not in ("dates", "value")},
+        "halts": [
+            {"at": halt.when, "state": halt.state, "rule": halt.rule, "who": halt.who, "why": halt.why}
+            for halt in info.halts
+        ],
         "warnings": result.warnings,
         "notes": info.notes,
         "data": info.data,

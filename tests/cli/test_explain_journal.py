@@ -93,8 +93,8 @@ def test_the_guard_and_the_signal_are_told_with_their_numbers(tmp_path: Path) ->
     from datetime import UTC, datetime, timedelta
 
     from robo_trader.cli.story import order_story
-    from robo_trader.journal.live import Answer, open_journal
-    from robo_trader.records import Decision, Event, Fill, Intent, Signal, View
+    from robo_trader.journal.live import open_journal
+    from robo_trader.records import Answer, Decision, Event, Fill, Intent, Signal, View
 
     noon = datetime(2024, 9, 18, 17, 0, tzinfo=UTC)
     with open_journal(folder=tmp_path) as journal:
@@ -110,8 +110,19 @@ def test_the_guard_and_the_signal_are_told_with_their_numbers(tmp_path: Path) ->
             order_id=1, time=noon, symbol="SPY", side="BUY", size=100.0, type="Market", because="news +0.42"
         )
         live.decide(
-            [Decision(intent=intent, action="resize", size=60.0, reasons=("position: 10 %",))],
-            answers=[[Answer(rule="position", action="resize", reason="10 %", limit=0.1, seen=0.167)]],
+            [
+                Decision(
+                    intent=intent,
+                    action="resize",
+                    size=60.0,
+                    reasons=("position: 10 %",),
+                    answers=(
+                        Answer(
+                            rule="position", action="resize", reason="10 %", size=60.0, limit=0.1, seen=0.167
+                        ),
+                    ),
+                )
+            ],
             signal=signal,
         )
         for i, side in enumerate(("BUY", "SELL")):
@@ -131,7 +142,7 @@ def test_the_guard_and_the_signal_are_told_with_their_numbers(tmp_path: Path) ->
     steps = [
         "news: A cut (wire)", "claude with small-5: SPY +0.50, confidence 0.75", "because lower rates",
         "prompt 0123456789ab", "signal news for SPY: +0.42", "order 1: BUY 100 SPY Market",
-        "the guard made it smaller: 60 of 100", "position: 10 % (0.167 against a limit of 0.1)",
+        "the guard made it smaller: 60 of 100", "position: resize to 60 (would be 0.167, limit 0.1): 10 %",
         "filled: BUY 60 SPY at 100.00",
     ]  # fmt: skip
     places = [text.index(step) for step in steps]

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from robo_trader.journal.live import open_journal
+from robo_trader.journal.reading import read_file
 from robo_trader.risk.usage import Usage, publish
 from robo_trader.state import open_state
 
@@ -23,6 +25,40 @@ def test_halt_status_resume(robo: Any, home: Path) -> None:
     assert robo("resume", "--why", "mended").out.startswith("ACTIVE, set by ")
     assert json.loads(robo("status", "--json").out)["halt"]["why"] == "mended"
     assert not (home / ".robo" / "HALT").exists()
+
+
+def halts(path: Path) -> list[tuple[str, str]]:
+    with read_file(path) as reader:
+        rows = list(reader.rows("halts", order="at"))
+    assert all(row["run"] is None and "@" in row["who"] for row in rows)
+    return [(row["state"], row["why"]) for row in rows]
+
+
+def test_changes_go_into_the_journal_where_there_is_one(robo: Any, home: Path) -> None:
+    robo("halt")
+    assert not (home / ".robo" / "journal.sqlite").exists(), "a halt makes no journal of its own"
+    (home / "robo.toml").write_text('[journal]\nurl = "kept/journal.sqlite"\n')
+    robo("halt", "--why", "look at it")
+    robo("resume", "--why", "all is well")
+    assert halts(home / "kept" / "journal.sqlite") == [("HALTED", "look at it"), ("ACTIVE", "all is well")]
+
+
+def test_the_journal_that_sessions_left_is_used(robo: Any, home: Path) -> None:
+    with open_journal():
+        pass
+    robo("halt", "--reducing")
+    assert halts(home / ".robo" / "journal.sqlite") == [("REDUCING", "robo halt")]
+
+
+def test_a_journal_that_cannot_be_written_delays_no_halt(robo: Any, home: Path) -> None:
+    (home / "robo.toml").write_text('[journal]\nurl = "postgresql://robo:secret@127.0.0.1:9/robo"\n')
+    answer = robo("halt", "--why", "now")
+    assert answer.code == 0 and answer.out.startswith("HALTED")
+    assert "it waits for the next session" in answer.err and "secret" not in answer.err
+    (home / "robo.toml").unlink()
+    with open_journal() as journal:
+        assert journal.replayed == 1
+    assert halts(home / ".robo" / "journal.sqlite") == [("HALTED", "now")]
 
 
 def test_a_plain_file_halts_too(robo: Any, home: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import backtrader as bt
 import numpy as np
 import pytest
-from worlds import daily
+from worlds import daily, intraday
 
 from robo_trader.bars.frame import BarFrame
+from robo_trader.clock import to_ns
 from robo_trader.config import load_config
 from robo_trader.engine import EngineSettings, run
 from robo_trader.plugins import load_host
@@ -155,6 +157,51 @@ def test_positions_stay_within_the_limit_when_they_are_opened() -> None:
     assert guard.tally.orders == len(record.orders)
 
 
+@pytest.mark.parametrize("engine", ["plain", "fast"])
+def test_time_frames_of_one_symbol_share_its_limits(engine: Any) -> None:
+    flat = [(100.0, 101.0, 99.0, 100.0)] * 8
+
+    class Both(bt.Strategy):
+        def next(self) -> None:
+            if len(self) in (1, 3):
+                for d in self.datas:
+                    self.buy(d, size=60)
+            elif len(self) == 5:
+                self.sell(self.datas[1], size=90)
+
+    one = daily("SPY", flat)
+    other = replace(one, symbol="SPY@1d")
+    guard = Guard({"position": Position(0.1)}, sectors=SectorMap({}))
+    record = run([one, other], Both, settings=EngineSettings(engine=engine), gate=guard)
+    assert [(o.symbol, o.size, o.filled) for o in record.orders] == [
+        ("SPY", 60.0, 60.0), ("SPY@1d", 60.0, 40.0), ("SPY", 60.0, 0.0), ("SPY@1d", 60.0, 0.0),
+        ("SPY@1d", 90.0, 90.0),
+    ]  # fmt: skip
+    assert [d.intent.symbol for d in record.decisions] == [o.symbol for o in record.orders]
+    assert record.orders[1].reason.startswith("position: SPY would reach 12 %")
+    assert guard.view.at_risk() == {"SPY"}
+    assert guard.view.position("SPY") == 10.0
+
+
+def test_the_newest_close_of_a_symbol_counts() -> None:
+    prices: list[float] = []
+
+    class Looks(Guard):
+        def decide(self, family: Sequence[Intent], book: Any, *, by_operator: bool = False) -> list[Decision]:
+            prices.append(book.price("A"))
+            return super().decide(family, book)
+
+    class Buys(bt.Strategy):
+        def next(self) -> None:
+            self.buy(self.datas[0], size=1)
+
+    days = daily("A", [(p, p, p, p) for p in (100.0, 110.0)])
+    hours = replace(intraday("A", [(50.0 + i,) * 4 for i in range(14)]), symbol="A@1h")
+    hours = replace(hours, instrument=days.instrument)
+    run([hours, days], Buys, gate=Looks({}, sectors=SectorMap({})))
+    assert prices == [100.0, *[57.0 + i for i in range(6)], 110.0]
+
+
 def test_a_veto_is_a_rejected_order_and_the_drawdown_brake_lifts() -> None:
     falls = [100.0] * 3 + [80.0] * 40
     told: list[tuple[int, str]] = []
@@ -171,6 +218,10 @@ def test_a_veto_is_a_rejected_order_and_the_drawdown_brake_lifts() -> None:
     rejected = sorted({bar for bar, status in told if status == "Rejected"})
     assert rejected == list(range(5, 25)), "twenty sessions, each told with the next bar"
     assert guard.summary()["lifted"] == {"drawdown": 1}
+    ends = record.sessions.time.tolist()
+    assert [(halt.state, to_ns(halt.when)) for halt in guard.halts()] == [
+        ("REDUCING", ends[3]), ("ACTIVE", ends[22]),
+    ]  # fmt: skip
     assert record.state == "finished"
 
 

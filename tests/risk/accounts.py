@@ -71,6 +71,9 @@ class Account:
             size * self.prices[s] * self.multipliers.get(s, 1.0) for s, size in self.positions.items()
         )
 
+    def session_end(self, n: int) -> int:
+        return START + n * DAY - 1_000_000
+
     def position(self, symbol: str) -> float:
         return self.positions.get(symbol, 0.0)
 

@@ -11,6 +11,7 @@ import pytest
 from accounts import DAY, START, Account
 from guards import make_guard
 
+from robo_trader.clock import to_ns
 from robo_trader.errors import ConfigError
 from robo_trader.records import Decision, Intent
 from robo_trader.risk.guard import Guard
@@ -76,6 +77,23 @@ def test_all_rules_are_asked_and_all_reasons_kept() -> None:
     assert guard.tally.vetoed_by == {"position": 1, "sector": 1, "gross": 1, "deny": 1}
 
 
+def test_each_rule_gives_its_numbers() -> None:
+    account = Account(dict(EVEN), cash=95_000.0, positions={"A": 50.0})
+    guard = make_guard({"A": "X", "B": "X"}, position=0.1, sector=0.08, deny={"symbols": ["B"]})
+    grown = decide(guard, account, "A", "BUY", 100)
+    assert [(a.rule, a.action, a.limit, a.seen, a.size) for a in grown.answers] == [
+        ("position", "resize", pytest.approx(0.1), pytest.approx(0.15), pytest.approx(50.0)),
+        ("sector", "resize", pytest.approx(0.08), pytest.approx(0.15), pytest.approx(30.0)),
+    ]
+    assert grown.answers[0].numbers == {"portfolio": pytest.approx(100_000.0)}
+    assert grown.reasons == tuple(f"{a.rule}: {a.reason}" for a in grown.answers)
+    refused = decide(guard, account, "B", "BUY", 1)
+    said = [(a.rule, a.action, a.size) for a in refused.answers]
+    assert said == [("sector", "veto", 0.0), ("deny", "veto", 0.0)]
+    split = decide(make_guard(deny={"symbols": ["A"]}), account, "A", "SELL", 60)
+    assert [(a.action, a.size) for a in split.answers] == [("veto", 50.0)], "what closes passes"
+
+
 def test_rotation_in_one_moment_counts_market_sells_as_filled() -> None:
     """A portfolio that is fully invested can exchange one position for another."""
     account = Account(dict(EVEN), cash=0.0, positions={"A": 1_000.0})
@@ -129,16 +147,20 @@ def test_the_daily_loss_halt_lifts_with_the_next_session() -> None:
     guard = make_guard(daily_loss=0.03)
     account.prices["A"] = 92.51
     assert decide(guard, account, "B", "BUY", 1).action == "allow"
-    account.now, account.prices["A"] = START + 1, 92.50
+    account.now, account.prices["A"] = START + 1_000, 92.50
     refused = decide(guard, account, "B", "BUY", 1)
     assert refused.reasons == ("daily_loss: the session has lost 3 % of its opening 100,000.00, limit 3 %",)
     assert decide(guard, account, "A", "SELL", 10).action == "allow"
-    account.now, account.prices["A"] = START + 2, 100.0
+    account.now, account.prices["A"] = START + 2_000, 100.0
     assert decide(guard, account, "B", "BUY", 1).action == "veto", "it stays for the session"
     account.session_values.append(account.value)
     account.now = START + DAY
     assert decide(guard, account, "B", "BUY", 1).action == "allow"
     assert guard.summary()["lifted"] == {"daily_loss": 1}
+    assert halts_of(guard) == [
+        ("REDUCING", "daily_loss", START + 1_000, refused.reasons[0]),
+        ("ACTIVE", "daily_loss", account.session_end(1), "daily_loss: the session is over"),
+    ]
 
 
 def test_the_drawdown_brake_lifts_after_twenty_sessions_with_the_peak_reset() -> None:
@@ -157,6 +179,26 @@ def test_the_drawdown_brake_lifts_after_twenty_sessions_with_the_peak_reset() ->
     account.session_values.append(72_000.0)
     account.now += DAY
     assert "below its peak of 90,000.00" in decide(guard, account, "B", "BUY", 1).reasons[0]
+    assert [(state, at) for state, _, at, _ in halts_of(guard)] == [
+        ("REDUCING", account.session_end(2)), ("ACTIVE", account.session_end(22)),
+        ("REDUCING", account.session_end(23)),
+    ]  # fmt: skip
+
+
+def test_openings_are_free_again_when_the_last_brake_lets_go() -> None:
+    account = Account(dict(EVEN), cash=80_000.0, session_values=[100_000.0])
+    guard = make_guard(daily_loss=0.03, drawdown=0.15)
+    assert len(decide(guard, account, "B", "BUY", 1).reasons) == 2
+    account.session_values += [80_000.0] * 25
+    guard.close(account)
+    assert [(state, rule) for state, rule, *_ in halts_of(guard)] == [
+        ("REDUCING", "daily_loss"), ("REDUCING", "drawdown"),
+        ("REDUCING", "daily_loss"), ("ACTIVE", "drawdown"),
+    ]  # fmt: skip
+
+
+def halts_of(guard: Any) -> list[tuple[str, str, int, str]]:
+    return [(halt.state, halt.rule, to_ns(halt.when), halt.why) for halt in guard.halts()]
 
 
 def test_sessions_without_orders_count_for_the_drawdown() -> None:

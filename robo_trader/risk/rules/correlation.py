@@ -66,6 +66,11 @@ class Correlation(RiskRule):
                 intent,
                 f"correlation {rho:.2f} with {other}, held or ordered {where}, limit {self.limit:g}"
                 f" ({self.returns.window} sessions)",
+                limit=self.limit,
+                seen=abs(rho),
+                correlation=rho,
+                other=other,
+                window=self.returns.window,
             )
         return None
 

@@ -42,9 +42,12 @@ class _Fitting(RiskRule):
             size = room / book.plain_unit - book.units
         if intent.size <= size + SLACK * (abs(book.reach) + intent.size):
             return None
-        would = _part(others + book.after, book.value)
-        reason = f"{what} would reach {would} of {book.value:,.2f}, limit {_part(most, book.value)}"
-        return self.resize(intent, size, reason) if 0 < size < intent.size else self.veto(intent, reason)
+        would, value = others + book.after, book.value
+        reason = f"{what} would reach {_part(would, value)} of {value:,.2f}, limit {_part(most, value)}"
+        limit, seen = (most / value, would / value) if value > 0 else (None, None)
+        if 0 < size < intent.size:
+            return self.resize(intent, size, reason, limit=limit, seen=seen, portfolio=value)
+        return self.veto(intent, reason, limit=limit, seen=seen, portfolio=value)
 
 
 class Position(_Fitting):

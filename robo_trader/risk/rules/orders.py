@@ -42,7 +42,8 @@ class OrdersPerMinute(RiskRule):
         self._forget(book.now)
         if self._total < self.limit:
             return None
-        return self.veto(intent, f"{self._total} orders in the last 60 s, limit {self.limit}")
+        reason = f"{self._total} orders in the last 60 s, limit {self.limit}"
+        return self.veto(intent, reason, limit=float(self.limit), seen=float(self._total))
 
     def unasked(self, book: View) -> float:
         """Return infinity while the minute has room for many more."""
@@ -87,12 +88,15 @@ class DuplicateOrder(RiskRule):
                 and order.limit == intent.limit
                 and order.stop == intent.stop
             ):
-                return self.veto(intent, f"order {order.order_id} is the same and still works")
+                reason = f"order {order.order_id} is the same and still works"
+                return self.veto(intent, reason, order=order.order_id)
         if self._last > book.now - self._window:
             self._asked = (intent, _key(intent))
             before = self._sent.get(self._asked[1])
             if before is not None and before > book.now - self._window:
-                return self.veto(intent, f"the same order was sent less than {self.seconds:g} s ago")
+                ago = (book.now - before) / NS_PER_SECOND
+                reason = f"the same order was sent less than {self.seconds:g} s ago"
+                return self.veto(intent, reason, limit=self.seconds, seen=ago)
         return None
 
     def sent(self, intent: Intent, book: View) -> None:
@@ -162,7 +166,8 @@ class TradingHours(RiskRule):
             inside = int(opens[0]) <= book.now <= int(closes[0])
         if inside and (sessions[0] or calendar.always_open):
             return None
-        return self.veto(intent, f"{local:%a %H:%M} ({calendar.code}) is outside {self.hours} of a session")
+        reason = f"{local:%a %H:%M} ({calendar.code}) is outside {self.hours} of a session"
+        return self.veto(intent, reason, hours=self.hours, local=f"{local:%Y-%m-%dT%H:%M:%S%z}")
 
 
 def _key(intent: Intent) -> tuple[object, ...]:
