@@ -23,6 +23,7 @@ from robo_trader.engine.record import RunRecord
 from robo_trader.events.tape import EventTape
 from robo_trader.risk.gate import Gate
 from robo_trader.runs import Baseline, Benchmark, Result, RunInfo, benchmark_of
+from robo_trader.signals import SignalTape
 from robo_trader.strategies import BuyAndHold, RandomEntry
 from robo_trader.strategy import handles_events
 
@@ -54,10 +55,12 @@ def hindsight_twin(
     settings: EngineSettings,
     events: EventTape,
     gate: Gate | None = None,
+    signals: SignalTape | None = None,
 ) -> dict[str, Any]:
     """Repeat a run with midnight stamps and return what that would have "earned".
 
     `gate` guards the twin as the run was guarded; it must be a new one, since rules remember.
+    `signals` are the run's, which the twin meets on its own clock.
     ``state`` is ``compared`` with the twin's ``metrics``, its ``fills`` and the ``sessions`` that
     its decisions knew too early; or ``not applicable`` with the reason in ``why``.
     """
@@ -73,6 +76,7 @@ def hindsight_twin(
             params,
             settings=replace(settings, trading_from=None),
             events=events,
+            signals=signals,
             gate=gate,
         )
     if record.state != "finished":
@@ -92,8 +96,8 @@ def hindsight_twin(
 def _not_applicable(result: Result, strategy: type, events: EventTape) -> str:
     if not len(events):
         return "there are no events in this run"
-    if not handles_events(strategy):
-        return "the strategy does not listen to events"
+    if not (handles_events(strategy) or result.record.signals):
+        return "the strategy listens to no events or signals"
     if not all(frame.timeframe.endswith("d") for frame in result.bars):
         return "midnight stamps mislead only on daily bars"
     return ""

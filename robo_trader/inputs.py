@@ -5,7 +5,7 @@ Shared by everything that runs a strategy. Bad input raises a `RoboError` and no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -33,12 +33,16 @@ BUNDLED = "bundled"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run reads: bars, events, the benchmark's bars and when trading may begin (ns UTC)."""
+    """What a run reads: bars, events, the benchmark's bars and when trading may begin (ns UTC).
+
+    `load` gives the bars of a further symbol from the same source.
+    """
 
     frames: list[BarFrame]
     events: EventTape
     benchmark: BarFrame | None
     trading_from: int | None
+    load: Callable[[str], BarFrame]
 
 
 def read_inputs(conf: Config, host: PluginHost, bars: Any, events: Any, demonstration: bool) -> Inputs:
@@ -76,7 +80,13 @@ def read_inputs(conf: Config, host: PluginHost, bars: Any, events: Any, demonstr
     sources = events if events is not None else list(conf.get("events.sources"))
     if demonstration and bundled and not sources:
         sources = [BUNDLED]
-    return Inputs(frames, _events(sources, conf, host, frames), beside, trading_from)
+    return Inputs(
+        frames,
+        _events(sources, conf, host, frames),
+        beside,
+        trading_from,
+        load=lambda symbol: load([symbol])[0],
+    )
 
 
 def _refuse_renaming(benchmark: str, source: Any, frames: Sequence[BarFrame]) -> None:

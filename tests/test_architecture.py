@@ -29,12 +29,12 @@ FLOORS: dict[int, str] = {
     " risk matching sizing analytics",
     3: "strategy_manager strategies strategy indicators feeds analyzers",
     4: "engine ib gateway runs report",
-    5: "backtesting comparisons inputs live optimize audit monitoring",
+    5: "backtesting comparisons inputs roles live optimize audit monitoring",
     6: "cli testing __main__",
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 
-#: Who may import whom on one floor. `inputs` and `comparisons` are parts of the verbs that share them.
+#: Who may import whom on one floor. `inputs`, `roles` and `comparisons` are parts of the verbs that share them.
 ARROWS: dict[str, str] = {
     "news": "events",
     "intelligence": "signals",
@@ -46,8 +46,9 @@ ARROWS: dict[str, str] = {
     "strategy": "indicators feeds",
     "indicators": "feeds",
     "runs": "report",
-    "backtesting": "comparisons inputs",
-    "audit": "inputs",
+    "backtesting": "comparisons inputs roles",
+    "roles": "inputs",
+    "audit": "inputs roles",
     "live": "inputs",
     "optimize": "inputs",
     "__main__": "cli",

@@ -28,6 +28,8 @@ from robo_trader.engine.record import OrderRecord, RunRecord
 from robo_trader.errors import StrategyError, UsageError
 from robo_trader.inputs import Inputs, engine_settings, read_inputs
 from robo_trader.plugins import load_host
+from robo_trader.roles import Roles
+from robo_trader.signals import SignalTape
 from robo_trader.strategy_manager import coerce_params, find_strategy
 
 LEAST_CUTS = 20
@@ -102,7 +104,10 @@ def audit_lookahead(
         wanted = coerce_params(ref.cls, {**host.options("strategy", ref.name), **(params or {})})
         inputs = read_inputs(conf, host, bars, events, False)
     settings = engine_settings(conf, inputs)
-    return audit(ref.cls, wanted, inputs, settings, name=ref.name, cuts=cuts, seed=seed, progress=progress)
+    return audit(
+        ref.cls, wanted, inputs, settings, name=ref.name, cuts=cuts, seed=seed, progress=progress,
+        signals=lambda changed: Roles(conf, host, changed, lambda stage, done, total: None).tape(),
+    )  # fmt: skip
 
 
 def audit(
@@ -115,15 +120,24 @@ def audit(
     cuts: int = LEAST_CUTS,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
+    signals: Callable[[Inputs], SignalTape] | None = None,
 ) -> AuditReport:
-    """Audit a strategy class on inputs that were read already; see `audit_lookahead`."""
+    """Audit a strategy class on inputs that were read already; see `audit_lookahead`.
+
+    `signals` makes the signals that follow from inputs, anew for each run.
+    """
     tell = progress or (lambda stage, done, total: None)
     report = AuditReport(name)
 
     def play(changed: Inputs, **more: Any) -> RunRecord:
         report.runs += 1
         return run_engine(
-            changed.frames, strategy, params, settings=replace(settings, **more), events=changed.events
+            changed.frames,
+            strategy,
+            params,
+            settings=replace(settings, **more),
+            events=changed.events,
+            signals=signals(changed) if signals is not None else None,
         )
 
     truth = play(inputs)
@@ -146,11 +160,11 @@ def audit(
     for i, cut in enumerate(moments):
         tell("replacing the future", i, len(moments))
         for mood in _MOODS:
-            changed = Inputs(
-                [other_bars(frame, cut, mood, rng) for frame in inputs.frames],
-                other_events(inputs.events, cut),
-                None,
-                inputs.trading_from,
+            changed = replace(
+                inputs,
+                frames=[other_bars(frame, cut, mood, rng) for frame in inputs.frames],
+                events=other_events(inputs.events, cut),
+                benchmark=None,
             )
             found = _difference(truth, play(changed), cut)
             if found:

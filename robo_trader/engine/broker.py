@@ -21,7 +21,7 @@ from robo_trader.engine.recorder import Recorder, order_prices
 from robo_trader.errors import StrategyError
 from robo_trader.feeds.bars import to_backtrader_days
 from robo_trader.matching import Bar, Slippage, Terms, at_open
-from robo_trader.records import Decision, Intent
+from robo_trader.records import Decision, Intent, Signal
 from robo_trader.risk.exposure import exit_size
 from robo_trader.risk.gate import AllowAll, Gate, settle
 
@@ -30,6 +30,8 @@ def because_text(because: Any) -> str:
     """Return `because` as text: a signal says it in its own words, anything else by `str`."""
     if because is None:
         return ""
+    if isinstance(because, Signal):
+        return f"{because.name} {because.value:+.2f} (confidence {because.confidence:.2f})"
     speak = getattr(because, "because_text", None)
     return str(speak() if callable(speak) else because)
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robo_trader.records import Decision, Event, Fill, Signal
+from robo_trader.records import Decision, Event, Fill, Signal, View
 
 
 @dataclass(slots=True)
@@ -78,7 +78,8 @@ class RunRecord:
     `state` is ``finished``, ``interrupted`` (Ctrl-C) or ``failed``. `notify` says when fills at
     the open reach the strategy: ``at_open`` or ``with_bar``. `path` names the engine's way and
     `path_reasons` why a part took the plain one. `wake` are the times (ns UTC) of the bars on which
-    the strategy said that it can act, where it said so and was taken at its word.
+    the strategy said that it can act, where it said so and was taken at its word. `views` are those
+    that the run's signals were made of.
     """
 
     starting_cash: float
@@ -98,4 +99,5 @@ class RunRecord:
     wake: NDArray[np.int64] | None = None
     cheats: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    views: list[View] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)

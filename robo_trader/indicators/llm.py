@@ -16,8 +16,11 @@ class LLMSignal(bt.Indicator):
     """The signal of a role for one feed, as of each bar's end.
 
     Lines: `value` in [-1, 1], NaN where nothing is known or all has expired; `confidence` in
-    [0, 1]; `age` in seconds; `known`, the number of live signals. ``because=`` takes the indicator
-    itself and records what it said at that moment.
+    [0, 1]; `age` in seconds since the newest signal; `known`, how many events or signals stand
+    behind it. ``because=`` takes the indicator itself and records what it said at that moment.
+
+    In a plain Backtrader strategy write ``LLMSignal(data, role="news")``: it finds the run's signals
+    by itself. A role that the run does not know is a `UsageError`.
     """
 
     lines: Any = ("value", "confidence", "age", "known")
@@ -33,8 +36,19 @@ class LLMSignal(bt.Indicator):
                 f"signal {self.p.role!r} was asked for something that is not a bar feed",
                 hint="pass one of self.bars",
             )
-        tape: SignalTape = self.p.tape if self.p.tape is not None else SignalTape()
-        self._columns: SignalColumns = tape.columns(self.p.role, frame.symbol, frame.end)
+        self._columns: SignalColumns = self._tape().columns(
+            self.p.role, frame.symbol, frame.end, frame.instrument.symbol
+        )
+
+    def _tape(self) -> SignalTape:
+        """Return the tape that was given, else the run's, else an empty one."""
+        if self.p.tape is not None:
+            return self.p.tape  # type: ignore[no-any-return]
+        owner = self._owner
+        while owner is not None and not hasattr(owner, "cerebro"):
+            owner = getattr(owner, "_owner", None)
+        tape = getattr(getattr(getattr(owner, "cerebro", None), "robo", None), "tape", None)
+        return tape if isinstance(tape, SignalTape) else SignalTape()
 
     def next(self) -> None:
         i = len(self.data) - 1

@@ -404,7 +404,5 @@ def _told(found: Mapping[str, _Answers], cleaned: _Cleaned, events: int) -> tupl
         said = f"analyst {name} read {answers.read} events, gave {len(answers.views)} views"
         notes.append(said + (f" and abstained on {honest}" if honest else ""))
         if answers.unlinked:
-            notes.append(
-                f"analyst {name}: {answers.unlinked} views were dropped, since their events do not name the symbol"
-            )
+            notes.append(f"analyst {name}: {answers.unlinked} views of symbols that their events do not name")
     return warnings, notes
