@@ -1,0 +1,209 @@
+"""The tables of the event store on SQLite and PostgreSQL, and errors for people.
+
+Times are integer nanoseconds since 1970-01-01 UTC, lists and objects are JSON text, so that both databases
+hold the same. Rows are only ever added: the database itself refuses to change or remove one.
+Every failure of the database is an `EventError` that names the place, passwords masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from robo_trader.errors import ConfigError, EventError, did_you_mean
+from robo_trader.masking import mask_url
+
+#: The version of these tables; a store with a later one is refused.
+VERSION = 1
+_BUSY_SECONDS = 10
+_METADATA = sa.MetaData()
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+#: An event, once, under its id, as the first source told it: `known_ns` is when that was seen, and
+#: `assumed` says that nobody recorded it.
+EVENTS = sa.Table(
+    "events",
+    _METADATA,
+    sa.Column("number", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("published_ns", sa.BigInteger, nullable=False),
+    sa.Column("known_ns", sa.BigInteger, nullable=False, index=True),
+    sa.Column("assumed", sa.Boolean, nullable=False),
+    sa.Column("event_ns", sa.BigInteger),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("symbols", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("revision_of", sa.Text, index=True),
+    sa.Column("content", sa.Text, nullable=False),
+)
+#: The event told again: by another source, or with an arrival that holds instead of the first one
+#: (`better`: recorded, and earlier than what was known before or instead of an assumed one).
+SIGHTINGS = sa.Table(
+    "sightings",
+    _METADATA,
+    sa.Column("number", _BIG, primary_key=True, autoincrement=True),
+    sa.Column("event", sa.Text, sa.ForeignKey("events.id"), nullable=False, index=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("known_ns", sa.BigInteger, nullable=False),
+    sa.Column("assumed", sa.Boolean, nullable=False),
+    sa.Column("better", sa.Boolean, nullable=False),
+)
+SYMBOLS = sa.Table(
+    "symbols",
+    _METADATA,
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("event", sa.Text, sa.ForeignKey("events.id"), primary_key=True),
+)
+_ABOUT = sa.Table("event_store", _METADATA, sa.Column("version", sa.Integer, nullable=False))
+_REFUSE = "the event store is append-only: a correction is an event with revision_of"
+_DRIVERS = ("postgresql", "postgres", "sqlite")
+
+
+class Database:
+    """An engine, and where it is in words for people. Tables are made when it is first used."""
+
+    def __init__(self, url: str | Path) -> None:
+        self.engine, self.place = _engine(url)
+        self._ready = False
+
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """Give a connection in a transaction, committed at the end; errors become `EventError`."""
+        try:
+            with self.engine.begin() as connection:
+                if not self._ready:
+                    self._make(connection)
+                yield connection
+            self._ready = True
+        except sa.exc.SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            said = " ".join(str(cause).split())
+            hint = next((hint for sign, hint in _HINTS.items() if sign in said), "check events.store")
+            raise EventError(f"event store {self.place}: {said}", hint=hint) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _make(self, connection: sa.Connection) -> None:
+        """Make what is missing; refuse a store of a later version."""
+        if connection.dialect.name == "postgresql":  # two first users at once would make it twice
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7300251)"))
+        if sa.inspect(connection).has_table(_ABOUT.name):
+            found = connection.execute(sa.select(_ABOUT.c.version)).scalar_one()
+            if found > VERSION:
+                raise EventError(
+                    f"event store {self.place} is of version {found}, and this program knows {VERSION}",
+                    hint="update robo_trader, or name another store in events.store",
+                )
+            return
+        _METADATA.create_all(connection)
+        for statement in _append_only(connection.dialect.name):
+            connection.execute(sa.text(statement))
+        connection.execute(_ABOUT.insert().values(version=VERSION))
+
+
+_HINTS = {
+    "Connection refused": "start the server, or correct host and port in events.store",
+    "authentication failed": "check user and password in events.store",
+    "no password supplied": "give the password in events.store, or by the environment: PGPASSWORD",
+    'database "': "create the database (createdb), or correct its name in events.store",
+    "not a database": "move the file away; it is no SQLite database",
+    "malformed": "move the file away and import a backup: robo events import FILE",
+    "disk is full": "free some space; nothing that was committed is lost",
+    "disk I/O": "check the disk and its space; nothing that was committed is lost",
+    "readonly": "make the file and its folder writable",
+    "unable to open": "check that the folder exists and may be written",
+    "locked": "another process holds the store; end it, or use PostgreSQL",
+    "append-only": "add an event whose revision_of names the other",
+}
+
+
+def _engine(url: str | Path) -> tuple[sa.Engine, str]:
+    text = str(url)
+    scheme, _, rest = text.partition("://")
+    if isinstance(url, Path) or not rest:
+        return _sqlite(Path(text)), text
+    if scheme == "sqlite":
+        return _sqlite(Path(rest.removeprefix("/"))), rest.removeprefix("/")
+    if scheme.partition("+")[0] in _DRIVERS:
+        return _postgresql(rest)
+    raise ConfigError(
+        f"events.store {mask_url(text)!r}: there is no event store of that kind",
+        hint=did_you_mean(scheme, _DRIVERS) or "write postgresql://user@host/database or a path",
+    )
+
+
+def _sqlite(path: Path) -> sa.Engine:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EventError(
+            f"event store {path}: its folder cannot be made: {error.strerror or error}",
+            hint="name another place in events.store",
+        ) from error
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # At once, so that two writers wait for each other instead of failing in the middle.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(rest: str) -> tuple[sa.Engine, str]:
+    place = mask_url(f"postgresql://{rest}")
+    options = "-c timezone=UTC -c statement_timeout=15000"
+    try:
+        engine = sa.create_engine(
+            sa.make_url(f"postgresql+psycopg://{rest}"),
+            connect_args={"connect_timeout": 5, "application_name": "robo_trader", "options": options},
+        )
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigError(
+            f"events.store {place!r}: {error}", hint="write postgresql://user:password@host:5432/database"
+        ) from error
+    except ImportError as error:
+        raise ConfigError(
+            "events.store names PostgreSQL, but the psycopg package is not installed",
+            hint="pip install 'robo_trader[sql]'",
+        ) from error
+    return engine, place
+
+
+def _append_only(dialect: str) -> Iterator[str]:
+    names = (EVENTS.name, SIGHTINGS.name, SYMBOLS.name)
+    if dialect == "postgresql":
+        yield (
+            "CREATE OR REPLACE FUNCTION robo_events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION '{_REFUSE}'; END $$"
+        )
+        for name in names:
+            yield (
+                f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE ON {name}"
+                " FOR EACH ROW EXECUTE FUNCTION robo_events_append_only()"
+            )
+        return
+    for name in names:
+        for verb in ("UPDATE", "DELETE"):
+            yield (
+                f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name}"
+                f" BEGIN SELECT RAISE(ABORT, '{_REFUSE}'); END"
+            )
