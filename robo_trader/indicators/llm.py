@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 from typing import Any
 
 import backtrader as bt
@@ -63,4 +64,6 @@ class LLMSignal(bt.Indicator):
     def because_text(self) -> str:
         """Return what the signal says now, for the record of an order."""
         value: Any = self.lines.value[0]
+        if math.isnan(value):
+            return f"{self.p.role} is silent: nothing known, or all of it expired"
         return f"{self.p.role} {value:+.2f} (confidence {self.lines.confidence[0]:.2f})"

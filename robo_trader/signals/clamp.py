@@ -23,6 +23,8 @@ from robo_trader.records import Event, View
 CAPS = (0.30, 0.60, 1.0)
 #: What views that contradict the offline analyst may move together.
 DISPUTED = 0.10
+#: Three sources at full strength move a signal all the way.
+_ALL = CAPS[2] / (3 * CAPS[0])
 #: How many views of one source, and of all, are weighed at a moment: the newest.
 PER_SOURCE, CROWD = 8, 64
 
@@ -79,13 +81,23 @@ class Consensus:
 
 @dataclass(slots=True)
 class _Teller:
-    """One source: what it thinks on the whole, and the stories it tells to that end."""
+    """One source: what it thinks on the whole, and the stories it tells to that end.
+
+    `strength` is the mean of its views, `fresh` the part of their weight that is left.
+    """
 
     name: str
     strength: float
+    fresh: float
     confidence: float
     disputed: bool
     events: list[Event] = field(default_factory=list)
+
+    @property
+    def moves(self) -> float:
+        """How far it may move a signal alone."""
+        cap = DISPUTED if self.disputed else CAPS[0]
+        return min(abs(self.strength), cap) * self.fresh
 
 
 def copies(a: Event, b: Event) -> bool:
@@ -106,9 +118,9 @@ def consensus(opinions: Iterable[Opinion], now: int, *, same: Copies = copies) -
     down = _side([t for t in tellers if t.strength < 0], same)
     value = up[0] - down[0]
     side = up if value >= 0 else down
-    weight = sum(abs(t.strength) for t in tellers)
+    weight = sum(t.moves for t in tellers)
     if weight:
-        confidence = sum(abs(t.strength) * t.confidence for t in tellers) / weight
+        confidence = sum(t.moves * t.confidence for t in tellers) / weight
     else:
         confidence = sum(t.confidence for t in tellers) / len(tellers)
     first = sorted(live, key=lambda o: (o.at, o.event.id or ""))
@@ -144,12 +156,13 @@ def _tellers(live: Sequence[Opinion], now: int) -> list[_Teller]:
         weights = [o.left(now) for o in own]
         total = sum(weights)
         said = [o.view.score * o.view.confidence for o in own]
-        strength = max(weights) * sum(w * s for w, s in zip(weights, said, strict=True)) / total
+        strength = sum(w * s for w, s in zip(weights, said, strict=True)) / total
         agreeing = [o for o, s in zip(own, said, strict=True) if s * strength > 0]
         tellers.append(
             _Teller(
                 name,
                 strength,
+                max(weights),
                 sum(w * o.view.confidence for w, o in zip(weights, own, strict=True)) / total,
                 bool(agreeing) and any(o.disputed for o in agreeing),
                 [o.event for o in agreeing],
@@ -161,13 +174,14 @@ def _tellers(live: Sequence[Opinion], now: int) -> list[_Teller]:
 def _side(tellers: list[_Teller], same: Copies) -> tuple[float, int]:
     """Return how far the tellers of one side move the signal, and how many independent ones they are."""
     agreed = _independent([t for t in tellers if not t.disputed], same)
-    disputed = min(DISPUTED, sum(abs(t.strength) for t in tellers if t.disputed))
+    disputed = min(DISPUTED, sum(t.moves for t in tellers if t.disputed))
     if not agreed:
         return disputed, int(disputed > 0)
-    n = min(len(agreed), len(CAPS))
-    each = CAPS[n - 1] / n
-    moved = sum(min(abs(t.strength), each) for t in agreed)
-    return min(CAPS[n - 1], moved + disputed), len(agreed)
+    cap = CAPS[min(len(agreed), len(CAPS)) - 1]
+    moved = sum(t.moves for t in agreed)
+    if len(agreed) >= len(CAPS):
+        moved *= _ALL
+    return min(cap, moved + disputed), len(agreed)
 
 
 def _independent(tellers: list[_Teller], same: Copies) -> list[_Teller]:
@@ -192,7 +206,7 @@ def _independent(tellers: list[_Teller], same: Copies) -> list[_Teller]:
                 return True
         return False
 
-    ordered = sorted(tellers, key=lambda t: (-abs(t.strength), t.name))
+    ordered = sorted(tellers, key=lambda t: (-t.moves, t.name))
     return [teller for teller in ordered if augment(teller.name, set())]
 
 

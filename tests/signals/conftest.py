@@ -1,0 +1,8 @@
+"""Lets the tests of signals import the helpers that lie beside them (`--import-mode=importlib` does not)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
