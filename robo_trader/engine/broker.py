@@ -27,9 +27,14 @@ from robo_trader.risk.gate import AllowAll, Gate, settle
 
 
 def because_text(because: Any) -> str:
-    """Return `because` as text: a signal says it in its own words, anything else by `str`."""
+    """Return `because` as text: a signal says it in its own words, anything else by `str`.
+
+    Of several reasons in a tuple or list each speaks for itself.
+    """
     if because is None:
         return ""
+    if isinstance(because, tuple | list):
+        return "; ".join(because_text(part) for part in because)
     if isinstance(because, Signal):
         return f"{because.name} {because.value:+.2f} (confidence {because.confidence:.2f})"
     speak = getattr(because, "because_text", None)

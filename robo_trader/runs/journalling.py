@@ -1,13 +1,14 @@
 """Turn the record of a finished run into the rows of its journal.
 
-A link is made only where the record proves it: an order's reason is a signal when its text is what
-the signal then in force says of itself, and an event when it names the title of an event that was
+A link is made only where the record proves it: an order's reason is a signal when it holds what the
+signal then in force says of itself, and an event when it names the title of an event that was
 known by then. Everything else stays text.
 """
 
 from __future__ import annotations
 
 import gc
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,10 +26,11 @@ from robo_trader.journal.bulk import write_journal
 from robo_trader.risk.repeats import Entry, collapse
 from robo_trader.runs import csvs
 from robo_trader.runs.plain import plain
+from robo_trader.signals.tape import fade
 
 if TYPE_CHECKING:
     from robo_trader.engine.record import OrderRecord
-    from robo_trader.records import Decision, Event, Fill, Signal
+    from robo_trader.records import Decision, Event, Fill, Signal, View
     from robo_trader.runs.result import Result
 
 FILE = "journal.sqlite"
@@ -166,7 +168,7 @@ def _signals(signals: Sequence[Signal]) -> Rows:
 
 def _views(result: Result, events: Sequence[Event]) -> dict[str, Rows]:
     """The views that the run knew, and which events and views stand behind which signal."""
-    views = list(getattr(result.record, "views", ()))
+    views = result.record.views
     number = {event.id: i for i, event in enumerate(events, 1)}
     by_event: dict[str | None, list[int]] = {}
     for i, view in enumerate(views, 1):
@@ -174,14 +176,14 @@ def _views(result: Result, events: Sequence[Event]) -> dict[str, Rows]:
     evidence = []
     for i, signal in enumerate(result.record.signals, 1):
         for event_id in signal.evidence:
-            about = [v for v in by_event.get(event_id, ()) if views[v - 1].symbol in (signal.symbol, "*")]
+            about = [v for v in by_event.get(event_id, ()) if _stands_behind(views[v - 1], signal)]
             evidence += [(i, number.get(event_id), view) for view in about or (None,)]
     linked = [row for row in evidence if row[1] is not None or row[2] is not None]
     found = {"signal_evidence": _numbered(*zip(*linked, strict=True))} if linked else {}
     if views:
         found["views"] = _numbered(
             [number.get(v.event_id) for v in views],
-            _moments(getattr(v, "at", None) for v in views),
+            _moments(v.at for v in views),
             [v.analyst or "" for v in views],
             [v.symbol for v in views],
             [v.score for v in views],
@@ -189,19 +191,29 @@ def _views(result: Result, events: Sequence[Event]) -> dict[str, Rows]:
             [v.horizon.total_seconds() for v in views],
             [_clean(v.because) for v in views],
             [v.in_sample for v in views],
-            [getattr(v, "model", None) for v in views],
-            [getattr(v, "prompt_hash", None) for v in views],
+            [v.model for v in views],
+            [v.prompt_hash for v in views],
         )
     return found
+
+
+def _stands_behind(view: View, signal: Signal) -> bool:
+    """Tell whether a signal that has the view's event as evidence can have been made of the view."""
+    return (
+        view.symbol in (signal.symbol, "*")
+        and signal.name in ("news", view.analyst)
+        and (view.at is None or view.at <= signal.at)
+    )
 
 
 class _Reasons:
     """Finds the signal or event that the text of a reason names."""
 
     def __init__(self, signals: Sequence[Signal], events: Sequence[Event]) -> None:
-        self._signals: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self._signals: dict[tuple[str, str], list[tuple[int, int, Signal]]] = {}
         for i, signal in enumerate(signals, 1):
-            self._signals.setdefault((signal.symbol, _words(signal)), []).append((to_ns(signal.at), i))
+            own = self._signals.setdefault((signal.symbol, signal.name), [])
+            own.append((to_ns(signal.at), i, signal))
         known = sorted(
             (to_ns(event.known_at), i) for i, event in enumerate(events, 1) if event.known_at is not None
         )
@@ -213,11 +225,10 @@ class _Reasons:
         """Return the numbers of the signal and the event behind an order at `at` (ns UTC)."""
         if not because:
             return None, None
-        spoken = self._signals.get((symbol, because))
-        if spoken:
-            i = bisect_right(spoken, (at, len(self._titles) + 1_000_000_000))
-            if i:
-                return spoken[i - 1][1], None
+        for words in _SPOKEN.finditer(because) if self._signals else ():
+            number = self._spoken(symbol, words, at)
+            if number is not None:
+                return number, None
         # The newest events first: a title that recurs means its last occurrence.
         newest = bisect_right(self._known, at)
         for title, number in reversed(self._titles[max(0, newest - 50) : newest]):
@@ -225,10 +236,29 @@ class _Reasons:
                 return None, number
         return None, None
 
+    def _spoken(self, symbol: str, words: re.Match[str], at: int) -> int | None:
+        """Return the number of the signal in force at `at` if it can have said `words`."""
+        # A feed of a second time frame is called SPY@1d; analysts speak of SPY.
+        for name in dict.fromkeys((symbol, symbol.partition("@")[0])):
+            own = self._signals.get((name, words["role"]))
+            if not own:
+                continue
+            i = bisect_right(own, at, key=lambda row: row[0])
+            if i and _can_have_said(own[i - 1][2], float(words["value"]), words["confidence"], at):
+                return own[i - 1][1]
+        return None
 
-def _words(signal: Signal) -> str:
-    """What `LLMSignal.because_text` says while this signal is in force."""
-    return f"{signal.name} {signal.value:+.2f} (confidence {signal.confidence:.2f})"
+
+#: What a signal says of itself when it is given as a reason.
+_SPOKEN = re.compile(r"(?P<role>[\w-]+) (?P<value>[+-]\d\.\d\d) \(confidence (?P<confidence>\d\.\d\d)\)")
+
+
+def _can_have_said(signal: Signal, value: float, confidence: str, at: int) -> bool:
+    """Tell whether `signal` had this value at some time up to `at`: an analyst's fades, a pack's stays."""
+    if f"{signal.confidence:.2f}" != confidence:
+        return False
+    least, most = sorted((fade(signal, at), signal.value))
+    return least - 0.00501 <= value <= most + 0.00501
 
 
 def _decisions(entries: Sequence[Entry], reasons: _Reasons) -> dict[str, Rows]:

@@ -97,21 +97,11 @@ def test_signals_views_and_events_are_chained(make_result: Make, tmp_path: Path)
     result = make_result(decisions=[Decision(intent=intent)])
     result.record.events_delivered.append(event)
     result.record.signals[:] = signals
-    rows = journalling.rows_of(_WithViews(result, [view]))  # type: ignore[arg-type]
+    result.record.views.append(view)
+    rows = journalling.rows_of(result)
     assert [row[8] for row in rows["decisions"]] == [1], "the signal in force, not the later one"
     assert [row[2:] for row in rows["signal_evidence"]] == [(1, 1, 1), (2, 1, 1)]
     assert rows["views"][0][2:6] == (1, None, "offline", "AAA")
-
-
-class _WithViews:
-    """A result whose record has views as well."""
-
-    def __init__(self, result: Result, views: list[View]) -> None:
-        self._result = result
-        self.record = _Record(result.record, views)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._result, name)
 
 
 class _Record:
