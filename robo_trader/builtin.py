@@ -12,6 +12,7 @@ def robo_register(add: Registry) -> None:
     add.strategy("random_entry", "robo_trader.strategies:RandomEntry")
     add.strategy("fomc_drift", "robo_trader.strategies:FomcDrift")
     add.analyst("offline", "robo_trader.intelligence.offline.analyst:OfflineAnalyst")
+    add.analyst("llm", "robo_trader.intelligence.llm:LLMAnalyst")
     rules = "robo_trader.risk.rules"
     add.risk_rule("position", f"{rules}.exposure:Position")
     add.risk_rule("sector", f"{rules}.exposure:Sector")

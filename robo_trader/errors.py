@@ -9,6 +9,7 @@
     ├── PluginError              a plugin that cannot be loaded or breaks the host's contract
     ├── StrategyError            a strategy that cannot be found, loaded or run
     ├── RunError                 a run directory that cannot be written or read
+    ├── ModelError               a language model's configuration, prompt or reply store
     ├── JournalError             a journal that cannot be opened, read or written
     └── StateError               a state store that cannot be reached, read or written
 
@@ -73,6 +74,13 @@ class StrategyError(RoboError):
 
 class RunError(RoboError):
     """A run directory that cannot be written, read or found."""
+
+
+class ModelError(RoboError):
+    """A model that cannot be asked as configured, or a reply store or prompt that cannot be used.
+
+    What a model answers, or fails to answer, never raises: that is an `Abstain`.
+    """
 
 
 class JournalError(RoboError):

@@ -132,30 +132,37 @@ class FileState(State):
         path = self.folder / ".lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._thread_lock, path.open("a+b") as file:
-                self._wait_for(file.fileno())
-                try:
-                    yield
-                finally:
-                    _unlock(file.fileno())
+            with self._thread_lock, locked(path):
+                yield
         except OSError as error:
             raise self._failed(path, "locked", error) from error
-
-    def _wait_for(self, descriptor: int) -> None:
-        began = monotonic()
-        pause = 0.0001
-        while not _try_lock(descriptor):
-            if monotonic() - began > LOCK_TIMEOUT:
-                raise StateError(
-                    f"{self.folder}: another process has held the lock for {LOCK_TIMEOUT:g} seconds",
-                    hint="look for a robo process that is stopped or hangs; ending it frees the lock",
-                )
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.002)
 
     def _failed(self, path: Path, what: str, error: OSError) -> StateError:
         hint = "free some space" if error.errno in _FULL else "check the folder and its permissions"
         return StateError(f"{path}: cannot be {what}: {error.strerror or error}", hint=hint)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, which is made if need be, against other threads and processes.
+
+    Waits up to `LOCK_TIMEOUT` seconds, then raises `StateError`; ending the holder frees the lock.
+    """
+    with path.open("a+b") as file:
+        began = monotonic()
+        pause = 0.0001
+        while not _try_lock(file.fileno()):
+            if monotonic() - began > LOCK_TIMEOUT:
+                raise StateError(
+                    f"{path.parent}: another process has held the lock for {LOCK_TIMEOUT:g} seconds",
+                    hint="look for a robo process that is stopped or hangs; ending it frees the lock",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.002)
+        try:
+            yield
+        finally:
+            _unlock(file.fileno())
 
 
 if sys.platform == "win32":
