@@ -50,6 +50,7 @@ def backtest(
     bars: options.Bars = None,
     events: options.Events = None,
     analyst: options.Analyst = None,
+    latency: options.Latency = None,
     start: options.Start = None,
     end: options.End = None,
     timeframe: options.Timeframe = None,
@@ -121,7 +122,7 @@ def backtest(
     # What a strategy prints is for people; stdout is for the JSON then.
     with contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
         result, demonstration = _run(
-            strategy, flags, params_of(param), config_file, analyst, _command(ctx.find_root().obj or ())
+            strategy, flags, params_of(param), config_file, _command(ctx.find_root().obj or ())
         )
     from robo_trader.runs import load_run
 
@@ -141,7 +142,6 @@ def _run(
     flags: dict[str, Any],
     params: dict[str, str],
     config_file: str | None,
-    analyst: str | None,
     command: str,
 ) -> tuple[Result, bool]:
     """Run it with progress; return the result and whether it was the demonstration."""
@@ -157,7 +157,6 @@ def _run(
             config=config_file,
             flags=flags,
             params=params,
-            analyst=analyst,
             report=settings.get("run.report"),
             progress=progress,
             command=command,

@@ -31,6 +31,8 @@ KEYS = {
     "repair": "bars.repair",
     "events": "events.sources",
     "assume_delay": "events.assume_delay",
+    "analyst": "intelligence.analyst",
+    "latency": "intelligence.latency",
     "risk": "risk.profile",
 }
 
@@ -41,6 +43,8 @@ def flags_of(given: Mapping[str, Any]) -> dict[str, Any]:
     # A switch that was not thrown says nothing: robo.toml may have thrown it.
     flags["bars.repair"] = flags.get("bars.repair") or None
     flags["events.sources"] = flags.get("events.sources") or None
+    analysts = flags.get("intelligence.analyst")
+    flags["intelligence.analyst"] = ",".join(analysts) if analysts else None
     return flags
 
 

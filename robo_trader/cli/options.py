@@ -57,7 +57,11 @@ Events = Annotated[
     option(DATA, "FILE|NAME", "--events", text="An events file (JSON Lines) or source; may be repeated."),
 ]
 Analyst = Annotated[
-    str | None, option(DATA, "NAME", "--analyst", text="Who reads the events; there is none to choose yet.")
+    list[str] | None,
+    option(DATA, "NAME", "--analyst", text="Who reads the events (default offline); may be repeated."),
+]
+Latency = Annotated[
+    str | None, option(DATA, "2s", "--latency", text="From an event to the signal that follows from it.")
 ]
 Start = Annotated[str | None, option(DATA, "DATE", "--start", text="First session, included: 2020-01-31.")]
 End = Annotated[str | None, option(DATA, "DATE", "--end", text="Last session, included.")]

@@ -104,14 +104,6 @@ def test_signals_views_and_events_are_chained(make_result: Make, tmp_path: Path)
     assert rows["views"][0][2:6] == (1, None, "offline", "AAA")
 
 
-class _Record:
-    def __init__(self, record: Any, views: list[View]) -> None:
-        self._record, self.views = record, views
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._record, name)
-
-
 def test_money_is_exact(make_result: Make, tmp_path: Path) -> None:
     folder = make_result().save(tmp_path)
     for (price,) in ask(folder, "SELECT price FROM fills"):
