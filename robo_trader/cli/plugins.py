@@ -38,6 +38,7 @@ def check(
     """Load one plugin and everything that it offers; exit code 1 when something is wrong."""
     host = _host(config_file)
     findings = host.check(name)
+    findings += _tried_signals(host, name, {found.subject for found in findings})
     rows = [row for row in host.rows() if name in (row.name, row.distribution)]
     if as_json:
         problems = [{"subject": f.subject, "problem": f.problem, "fix": f.fix} for f in findings]
@@ -53,6 +54,32 @@ def check(
         out.note(f"{name}: {'everything loads' if not findings else 'not usable as it is'}")
     if findings:
         raise typer.Exit(1)
+
+
+def _tried_signals(host: Any, name: str, known: set[str]) -> list[Any]:
+    """Try each signal pack of a plugin on made-up bars, cut off in several places.
+
+    Those whose subject is `known` to be broken are left out.
+    """
+    from functools import partial
+
+    from robo_trader.errors import RoboError
+    from robo_trader.plugin_rows import Finding
+
+    findings = []
+    for row in host.rows():
+        if row.state != "ok" or name not in (row.name, row.distribution):
+            continue
+        for signal in row.offers.get("signal", ()):
+            if f"signal {signal}" in known:
+                continue
+            from robo_trader.signals.scoring import check
+
+            try:
+                check(signal, partial(host.create, "signal", signal))
+            except RoboError as error:
+                findings.append(Finding(f"signal {signal}", error.message, error.hint))
+    return findings
 
 
 def _host(config_file: str | None) -> Any:

@@ -152,3 +152,27 @@ def test_init_never_overwrites(robo: Any, home: Path) -> None:
     (home / "robo.toml").write_text("# mine\n", encoding="utf-8")
     assert "robo.toml" in robo("config", "init").one_error_line(1)
     assert (home / "robo.toml").read_text(encoding="utf-8") == "# mine\n"
+
+
+PACK = """
+import numpy as np
+from robo_trader import hookimpl
+@hookimpl
+def robo_register(add):
+    add.signal("{name}", "{module}:Pack")
+class Pack:
+    also = ("VIX",)
+    def score(self, bars, VIX):
+        moves = np.diff(bars.close) / bars.close[:-1]
+        return np.tanh(np.concatenate(({numbers})))
+"""
+
+
+def test_check_tries_signals_for_what_they_know_too_early(robo: Any, site: Path) -> None:
+    install(site, "pack-good", PACK.format(module="pack_good", name="goodpack", numbers="[np.nan], moves"))
+    install(site, "pack-bad", PACK.format(module="pack_bad", name="badpack", numbers="moves, [np.nan]"))
+    assert robo("plugins", "check", "pack-good").code == 0
+    answer = robo("plugins", "check", "pack-bad")
+    assert answer.code == 1
+    assert "the signal 'badpack' depends on later bars" in answer.out
+    assert "number i may use bars 0 to i only" in answer.out
