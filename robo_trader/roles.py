@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robo_trader.bars.frame import BarFrame
 from robo_trader.config import Config
 from robo_trader.errors import UsageError, did_you_mean
 from robo_trader.events.tape import EventTape
 from robo_trader.inputs import Inputs
-from robo_trader.intelligence.reading import NEWS, OFFLINE, Reading, read_tape
+from robo_trader.intelligence.roles import NEWS, OFFLINE
 from robo_trader.plugins import PluginHost
 from robo_trader.records import View
 from robo_trader.signals import RoleSignals, SignalTape
 from robo_trader.signals.scoring import role_of
+
+if TYPE_CHECKING:
+    from robo_trader.intelligence.reading import Reading
 
 Tell = Callable[[str, int, int], None]
 
@@ -141,6 +144,9 @@ class Roles:
         return RoleSignals(self._alone[role].signals(role), fading=True)
 
     def _read(self, names: Sequence[str]) -> Reading:
+        # Only now: a run that asks for no news is not to wait for what reads it.
+        from robo_trader.intelligence.reading import read_tape
+
         frames = self._inputs.frames
         tape = events_in(self._inputs.events, frames)
         analysts = {name: self._analyst(name) for name in names}

@@ -24,6 +24,7 @@ from robo_trader.clock import to_ns
 from robo_trader.errors import RoboError
 from robo_trader.events.hygiene import clean_event
 from robo_trader.intelligence.past import Past
+from robo_trader.intelligence.roles import NEWS, OFFLINE
 from robo_trader.records import Abstain, Event, Signal, View
 from robo_trader.signals.clamp import Opinion, opinion_of
 from robo_trader.signals.stream import EVERYTHING, corrections, signals_of
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from robo_trader.bars.frame import BarFrame
     from robo_trader.events.tape import EventTape
 
-#: The role that is the clamped consensus of all chosen analysts.
-NEWS = "news"
-OFFLINE = "offline"
 _LONGEST = timedelta(days=366)
 _TIMEOUT = timedelta(seconds=120)
 _AT_ONCE = 8
