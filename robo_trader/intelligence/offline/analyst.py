@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from robo_trader.intelligence.analyst import Analyst
-from robo_trader.intelligence.offline.judge import judge_sentence
+from robo_trader.intelligence.offline.judge import judge_event, judge_text
 from robo_trader.intelligence.offline.verdict import Verdict
 from robo_trader.records import Abstain, Event, View
 
@@ -24,7 +24,7 @@ class OfflineAnalyst(Analyst):
 
     def read(self, event: Event) -> list[View] | Abstain:
         """Return one view for each symbol of the event (``"*"`` without symbols), or abstain."""
-        verdict = self.judge(f"{event.title}\n{event.body}".strip(), kind=event.kind)
+        verdict = judge_event(event.title, event.body, event.kind, event.data)
         if isinstance(verdict, Abstain):
             return verdict
         return [
@@ -33,11 +33,14 @@ class OfflineAnalyst(Analyst):
                 score=verdict.score,
                 confidence=verdict.confidence,
                 horizon=verdict.horizon,
-                because="; ".join(verdict.because[:3]),
+                because="; ".join(verdict.because[:4]),
             )
             for symbol in event.symbols or ("*",)
         ]
 
     def judge(self, text: str, *, kind: str = "news", symbol: str | None = None) -> Verdict | Abstain:
-        """Return what `text` means for the holder of `symbol`, or why that cannot be told."""
-        return judge_sentence(text)
+        """Return what `text` means for the holder of `symbol`, or why that cannot be told.
+
+        It reads whose news it is from the text alone, so that `symbol` changes nothing.
+        """
+        return judge_event("", text, kind, {}) if kind == "fomc" else judge_text(text)

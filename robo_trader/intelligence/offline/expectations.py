@@ -30,8 +30,8 @@ _BEFORE_EXPECTED = (
     r"(?:(?:had|has|have|was|were|been|the|market|analysts?'?|economists|investors|previously|originally|"
     r"initially|earlier|widely|what|its) )*"
 )
-_MORE = r"better|higher|stronger|larger|bigger|greater|faster|more|hotter"
-_FEWER = r"worse|lower|weaker|smaller|slower|softer|less|fewer|cooler|poorer"
+_MORE = r"better|higher|stronger|larger|bigger|greater|faster|more|hotter|wider"
+_FEWER = r"worse|lower|weaker|smaller|slower|softer|less|fewer|cooler|poorer|narrower"
 _THAN = re.compile(
     rf"\b(?P<how>{_MORE}|{_FEWER}) (?:[a-z]+ )?than {_BEFORE_EXPECTED}(?P<what>{_EXPECTED}|feared\b)"
 )
@@ -44,6 +44,17 @@ _UNDER = (
     r"disappoint(?:s|ed)"
 )
 _LEVEL = re.compile(rf"\b(?P<how>{_OVER}|{_UNDER}) {_WHOSE}{_WHAT}")
+#: "above the $ 4.4 billion that analysts had expected".
+_AMOUNT = re.compile(
+    rf"\b(?P<how>{_OVER}|{_UNDER}|more than|less than) (?:the |a )?[$€£]? ?[\d.,]+ ?(?:[a-z%]+ ){{0,4}}?"
+    r"(?:analysts?|economists|wall street|the street|forecast|expected|estimated?|consensus)\b"
+)
+#: "remains below the previous year's level".
+_YEAR = re.compile(
+    rf"\b(?P<how>{_OVER}|{_UNDER}|(?:higher|better|lower|weaker|smaller|larger|stronger) than) "
+    r"(?:(?:the|that of|those of|its|in|for|level|levels|of|a|clearly|year) )*"
+    r"(?:previous|last|prior|preceding|corresponding|year ago)(?: (?:year|quarter|period|level))?\b"
+)
 _IN_LINE = re.compile(
     rf"\b(?:in line with|met|meets|matched|matches|matching|as) (?:(?:was|were|had been|widely) )*"
     rf"(?:{_WHOSE}{_WHAT}|{_EXPECTED})"
@@ -52,7 +63,7 @@ _SAID = re.compile(
     r"\b(?:earnings|profit|revenue|sales|eps|results|quarter|top and bottom lines?) "
     r"(?P<how>beats?|miss(?:es)?)\b"
 )
-_LESS = bag("worse lower weaker smaller slower softer less fewer cooler poorer below under") | {
+_LESS = bag("worse lower weaker smaller slower softer less fewer cooler poorer narrower below under") | {
     "short of",
     "undershoot",
     "undershoots",
@@ -61,7 +72,8 @@ _LESS = bag("worse lower weaker smaller slower softer less fewer cooler poorer b
 _JUDGED = {"better": 1, "stronger": 1, "worse": -1, "weaker": -1, "poorer": -1}
 _GATE = bag(
     "than expected feared expectations expectation estimates estimate consensus forecast forecasts"
-    " projections guidance target targets views beat beats miss misses predictions"
+    " projections guidance view street hopes analysts economists"
+    " previous last prior preceding corresponding ago target targets views beat beats miss misses predictions"
 )
 
 
@@ -74,15 +86,27 @@ def expectations(text: Text, hits: Sequence[Hit]) -> Iterator[Evidence]:
         sign = _JUDGED.get(how)
         if sign is None and feared:
             sign = 1 if how in _LESS else -1
+        if sign is None and how in ("more", "less"):
+            sign = _moved(text, hits, match)
         if sign is None:
             sign = (-1 if how in _LESS else 1) * _polarity(text, hits, match, right=True)
         yield _evidence(text, match, sign)
-    for match in _LEVEL.finditer(text.flat):
-        how = match["how"]
+    for match in (*_LEVEL.finditer(text.flat), *_AMOUNT.finditer(text.flat), *_YEAR.finditer(text.flat)):
+        how = match["how"].removesuffix(" than")
         low = how in _LESS or how.startswith(("miss", "trail", "lag", "disappoint"))
         yield _evidence(text, match, (-1 if low else 1) * _polarity(text, hits, match, right=False))
     for match in _SAID.finditer(text.flat):
         yield _evidence(text, match, 1 if match["how"].startswith("beat") else -1)
+
+
+def _moved(text: Text, hits: Sequence[Hit], match: re.Match[str]) -> int | None:
+    """Return the sign of "fell more than expected", or None where nothing moves."""
+    at = _token(text, match.start())
+    moves = [hit for hit in hits if hit.entry.part in ("move", "shift", "act") and at - 5 <= hit.last < at]
+    if not moves:
+        return None
+    more = 1 if match["how"] == "more" else -1
+    return more * moves[-1].entry.polarity * _polarity(text, hits, match, right=False)
 
 
 def as_expected(text: Text) -> bool:
@@ -91,7 +115,8 @@ def as_expected(text: Text) -> bool:
 
 
 def _evidence(text: Text, match: re.Match[str], sign: int) -> Evidence:
-    return Evidence(0.8 * sign, 1.4, match[0], _token(text, match.start()), "surprise")
+    first, last = _token(text, match.start()), _token(text, match.end()) - 1
+    return Evidence(0.8 * sign, 1.4, match[0], first, "surprise", last)
 
 
 def _polarity(text: Text, hits: Sequence[Hit], match: re.Match[str], *, right: bool) -> int:

@@ -18,6 +18,8 @@ _FILLERS = bag(
     "a an the of about around some approximately over under nearly almost just profit loss net operating"
     " pretax positive negative earlier previous year last its level corresponding"
 )
+_MEANWHILE = bag("while whereas when")
+_EARLIER = bag("ago earlier previous corresponding before last")
 _SPAN = 16
 _LOOK_BACK = 14
 _RESULTS = ("profit", "loss", "earnings", "income", "result", "ebit", "eps", "cash flow")
@@ -33,7 +35,7 @@ def comparisons(text: Text, hits: Sequence[Hit]) -> Iterator[Evidence]:
             new = figures[i]
             if old.first - new.last > _SPAN or new.first <= done:
                 break
-            if new.unit != old.unit and not (new.unit == "money" and not old.unit):
+            if not _alike(new, old):
                 continue
             order = _order(words, new, old)
             if order:
@@ -45,6 +47,13 @@ def comparisons(text: Text, hits: Sequence[Hit]) -> Iterator[Evidence]:
                 break
 
 
+def _alike(new: Figure, old: Figure) -> bool:
+    """Tell whether two figures can be compared; the later of two may leave its unit out."""
+    if new.currency and old.currency and new.currency != old.currency:
+        return False
+    return new.unit == old.unit or (new.unit == "money" and not old.unit)
+
+
 def _order(words: Sequence[str], first: Figure, second: Figure) -> int:
     """Return 1 when the second figure is the earlier value, -1 when the first is, 0 when neither."""
     between = words[first.last + 1 : second.first]
@@ -52,7 +61,11 @@ def _order(words: Sequence[str], first: Figure, second: Figure) -> int:
         word in (";", "?", "!") or (word == "." and i < len(between) - 1) for i, word in enumerate(between)
     ):
         return 0
-    if _COMPARING.intersection(between):
+    if _COMPARING.intersection(between) or (
+        between == ["("] and words[second.last + 1 : second.last + 2] == [")"]
+    ):
+        return 1
+    if _MEANWHILE.intersection(between) and _EARLIER.intersection(between):
         return 1
     for i in range(len(between) - 1, -1, -1):
         if between[i] == "from":
@@ -73,6 +86,8 @@ def _compare(
     low, high = sorted((now.last, then.first))
     between = words[low + 1 : high] if now.first < then.first else ()
     new, old = now.value, then.value
+    if not then.unit:
+        old *= now.scale  # "EUR 5.9 mn (7.1)"
     if any(part in name for part in _RESULTS):
         # Signed results: a loss is a negative profit.
         was_loss = "loss" in between
@@ -88,7 +103,8 @@ def _compare(
     better = (new > old) == (polarity > 0)
     size = abs(new - old) / max(abs(new), abs(old))
     said = f"{name}: {_show(words, now)} against {_show(words, then)}"
-    return Evidence((1 if better else -1) * min(1.0, 0.45 + size), 1.2, said, at, "figures")
+    value = (1 if better else -1) * min(1.0, 0.45 + size)
+    return Evidence(value, 1.2, said, subject.first, "figures", max(now.last, then.last))
 
 
 def _last_before(quantities: Sequence[Hit], position: int, reach: int) -> Hit | None:

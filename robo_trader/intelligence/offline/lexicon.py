@@ -6,11 +6,14 @@ and its strength. The parts:
     quantity   something measured; +1 if its rise is good news for the holder, -1 if bad, 0 if neither
     price      a quoted price; as a quantity, but what moved and not why
     move       goes up (+1) or down (-1)
+    shift      the same, and may stand before what moves: higher sales
     act        makes its object go up or down: raise, cut
+    stop       ends its object: cancel, suspend
     tone       good (+1) or bad (-1) by itself
     negator    turns what follows round
     denial     takes back what is near
     hedge      says that it is not certain
+    none       a phrase that means nothing here: record date, home improvement
     except     opens a clause that does not count: despite, excluding
 
 The file belongs to the package: a missing or broken one is a defect and raises what Python raises.
@@ -19,6 +22,7 @@ The file belongs to the package: a missing or broken one is a defect and raises 
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -61,8 +65,11 @@ def lexicon() -> dict[str, dict[tuple[str, ...], Entry]]:
     }
 
 
-def hits(words: list[str]) -> list[Hit]:
-    """Return the entries of `words` from left to right; the longest form wins, none overlap."""
+def hits(words: list[str], names: Collection[int] = ()) -> list[Hit]:
+    """Return the entries of `words` from left to right; the longest form wins, none overlap.
+
+    Words at the positions `names` are parts of names and mean nothing by themselves.
+    """
     entries = lexicon()
     found: list[Hit] = []
     i, end = 0, len(words)
@@ -72,7 +79,8 @@ def hits(words: list[str]) -> list[Hit]:
         for form, entry in entries.get(word, {}).items():
             n = len(form)
             if n == 1 or tuple(words[i : i + n]) == form:
-                found.append(Hit(entry, i, i + n - 1))
+                if i not in names:
+                    found.append(Hit(entry, i, i + n - 1))
                 step = n
                 break
         else:

@@ -18,27 +18,34 @@ _QUANTITIES = ("quantity", "price")
 #: Between a direction and what it moves no verb, figure or preposition may stand.
 _WALLS = bag(
     ", to from by at on with for after as is are was were has have had will said says that which who and"
+    " without no not"
 )
 #: A quantity behind one of these belongs to something else: "profit before taxes", "sales of pulp".
-_SIDE = bag("excluding before after due to including net on by for because from against than")
+_SIDE = bag("excluding before after due to including net on by for because from against than in within")
+#: Behind one of these another statement begins, so that no subject is looked for before it.
+_SUBORDINATE = bag("as after because amid when since once who if")
 _BE = bag("is are was were be been ended closed finished opened remained stood trading % percent")
 _AFTER_UP = bag(
     "by from on in more slightly sharply about nearly almost over some around approximately year vs versus ,"
     " . compared at to with"
 )
 _LEFT, _RIGHT, _NEAR = 16, 6, 4
+#: How far to the right what is moved may stand: "cut its full year dividend", "higher sales".
+_REACH = {"act": _RIGHT, "stop": _RIGHT, "shift": _NEAR, "move": 0}
 _NEGATION_REACH = 5
+_DENIAL_REACH = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One reason: its value in [-1, 1], its weight, what it says, and where (token position)."""
+    """One reason: its value in [-1, 1], its weight, what it says, and where (tokens `at` to `end`)."""
 
     value: float
     weight: float
     because: str
     at: int
     kind: str = "tone"
+    end: int = -1
 
 
 def evidence(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) -> list[Evidence]:
@@ -51,17 +58,19 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
     quantities = [hit for hit in clause.hits if hit.entry.part in _QUANTITIES]
     amounts = {figure.first for figure in figures}
     for hit in clause.hits:
-        if hit.entry.part not in ("move", "act") or _is_phrasal(hit, clause, words, amounts):
+        if hit.entry.part not in ("move", "shift", "act", "stop") or _is_phrasal(hit, clause, words, amounts):
             continue
         quantity = _moved(hit, quantities, words, clause)
         direction = hit.entry.polarity
         strength = min(1.0, 0.6 * hit.entry.strength)
         if quantity is None:
             near = any(hit.last < at <= hit.last + 3 for at in amounts)
-            if hit.entry.part == "move":
+            if hit.entry.part in ("move", "shift"):
                 yield Evidence(direction * strength, 0.5 if near else 0.2, hit.entry.form, hit.first, "bare")
             continue
         effect = direction * quantity.entry.polarity
+        if hit.entry.part == "stop" and effect > 0:
+            continue  # A payment of debt that is skipped is no debt reduced.
         if effect:
             said = f"{quantity.entry.form} {hit.entry.form}"
             weight = quantity.entry.strength
@@ -86,14 +95,16 @@ def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Cl
     left = [q for q in quantities if q.last < hit.first and hit.first - q.last <= _LEFT]
     if after in ("in", "of") and right and right[0].first - hit.last <= _RIGHT:
         return _head(right, words)
-    reach = _RIGHT if hit.entry.part == "act" else _NEAR
+    reach = _REACH[hit.entry.part]
     if right and right[0].first - hit.last <= reach and not _walled(words, hit.last + 1, right[0].first):
         return _head(right, words)
     for quantity in reversed(left):
+        if _begins_anew(words, quantity.last + 1, hit.first):
+            break
         before = words[max(clause.first, quantity.first - 2) : quantity.first]
         if not _SIDE.intersection(before) or quantity is left[0]:
             return quantity
-    if right and right[0].first - hit.last <= _NEAR:
+    if right and right[0].first - hit.last <= _NEAR and not _begins_anew(words, hit.last + 1, right[0].first):
         return right[0]
     return None
 
@@ -106,6 +117,15 @@ def _head(right: Sequence[Hit], words: Sequence[str]) -> Hit:
             break
         head = quantity
     return head
+
+
+def _begins_anew(words: Sequence[str], first: int, end: int) -> bool:
+    """Tell whether "as", "after" and the like begin another statement within the tokens."""
+    return any(
+        words[i] in _SUBORDINATE
+        and words[i + 1] not in ("well", "tax", "taxes", "a", "compared", "of", "expected")
+        for i in range(first, end)
+    )
 
 
 def _walled(words: Sequence[str], first: int, end: int) -> bool:
@@ -127,13 +147,19 @@ def _shaded(item: Evidence, clause: Clause, words: Sequence[str]) -> Evidence:
             if words[hit.last + 1 : hit.last + 2] == ["only"] or _counts(words, hit):
                 continue
             value, because = value * -0.7, f"{hit.entry.form} … {because}"
-        elif part == "denial":
+        elif part == "denial" and _reaches(hit, item.at, words):
             weight, because = weight * 0.2, f"{because} (denied)"
         elif part == "hedge" and hit.first < item.at:
             weight *= hit.entry.strength
     if clause.turned:
         weight *= 1.3
     return replace(item, value=value, weight=weight, because=because)
+
+
+def _reaches(denial: Hit, at: int, words: Sequence[str]) -> bool:
+    """Tell whether what stands at `at` is what is denied: near, and in the same statement."""
+    first, end = sorted((denial.first, at))
+    return end - first <= _DENIAL_REACH and not _begins_anew(words, first, end)
 
 
 def _counts(words: Sequence[str], hit: Hit) -> bool:

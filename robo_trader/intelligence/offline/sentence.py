@@ -6,7 +6,6 @@ signed sum, `Weighed.agreement` how far the pieces point one way. Nothing here r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from robo_trader.intelligence.offline import templates
@@ -40,7 +39,7 @@ class Weighed:
 
 def weigh(text: Text) -> Weighed:
     """Return what the rules say of a text that is one sentence, or is taken as one."""
-    hit = hits(text.words)
+    hit = hits(text.words, text.names)
     found: list[Evidence] = []
     for clause in clauses(text.words, hit):
         found += evidence(clause, text.words, text.figures)
@@ -49,14 +48,22 @@ def weigh(text: Text) -> Weighed:
     days = _DAYS
     for match in templates.find(text):
         said = f"{match.name}: {match.words}"
-        found.append(Evidence(match.score, match.weight, said, 0, match.name))
+        found.append(Evidence(match.score, match.weight, said, match.first, match.name, match.last))
         days = max(days, match.days)
-    found.sort(key=lambda item: -abs(item.value * item.weight))
+    found = _settled(found)
     total = sum(item.value * item.weight for item in found)
     size = sum(abs(item.value) * item.weight for item in found)
     return Weighed(tuple(found), total, abs(total) / size if size else 0.0, days, as_expected(text))
 
 
-def strongest(items: Sequence[Evidence], kind: str) -> Evidence | None:
-    """Return the heaviest piece of evidence of a kind, or None."""
-    return next((item for item in items if item.kind == kind), None)
+def _settled(found: list[Evidence]) -> list[Evidence]:
+    """Return the evidence, heaviest first, without what a heavier piece about the same words denies.
+
+    "Suspends its share buyback" is no good news for holding the word buyback, and "the loss was down
+    from a profit" none for being down.
+    """
+    kept: list[Evidence] = []
+    for item in sorted(found, key=lambda item: -abs(item.value * item.weight)):
+        if not any(by.at <= item.at <= by.end and item.value * by.value < 0 for by in kept):
+            kept.append(item)
+    return kept

@@ -22,7 +22,7 @@ _DOUBT = re.compile(
     r"expected to|expects? to|likely to|wants?|urges?|calls? for|asks?|again|poised to)\b[^.;,]{0,40}$"
 )
 #: What a gap may hold: any word or amount, but no end of a clause.
-_WORD = r"[^\s.;:?!]+(?:\.\d+)?,?"
+_WORD = r"[^\s.;:?!]+(?:\.\d[^\s.;:?!]*)?,?"
 _DENIED = re.compile(r"\b(?:not|no|never|denie[sd]|deny|denying|rules? out|ruled out|unlikely|n't)\b")
 
 
@@ -40,13 +40,16 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A template that matched: its score and weight after doubt, and the words that matched."""
+    """A template that matched: its score and weight after doubt, the words that matched and
+    where (tokens `first` to `last`)."""
 
     name: str
     score: float
     weight: float
     days: float
     words: str
+    first: int
+    last: int
 
 
 _LIST = re.compile(r"<(\w+)>")
@@ -88,12 +91,11 @@ def find(text: Text) -> Iterator[Found]:
             continue
         seen.add(template.name)
         score, weight, said = template.score, template.weight, match[0].strip()
-        doubt = _DOUBT.search(
-            text.flat, max(0, match.start() - 60), match.start() + len(match[0].split()[0]) + 1
-        )
+        doubt = _DOUBT.search(text.flat, max(0, match.start() - 60), match.start())
         if doubt:
             if _DENIED.search(doubt[0]):
                 score, weight, said = score * -0.3, weight * 0.5, f"not: {said}"
             else:
                 weight, said = weight * 0.5, f"perhaps: {said}"
-        yield Found(template.name, score, weight, template.days, said)
+        first, last = text.count_before(match.start()), text.count_before(match.end()) - 1
+        yield Found(template.name, score, weight, template.days, said, first, last)

@@ -1,0 +1,137 @@
+"""What the rules make of single sentences: directions, figures, expectations, negation, events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robo_trader.intelligence.offline import OfflineAnalyst
+from robo_trader.records import Abstain
+
+JUDGE = OfflineAnalyst().judge
+
+GOOD = """
+Net profit rose to EUR 5 mn from EUR 3 mn
+The operating loss narrowed to EUR 1.2 mn from EUR 4 mn
+Operating costs fell by 8 %
+Profit for the period totalled EUR 7.1 mn (5.9)
+Loss was $2 million, compared with a loss of $9 million a year earlier
+A profit of EUR 2 mn against a loss of EUR 3 mn
+Earnings came in above analysts' expectations
+The loss was smaller than expected
+Layoffs were fewer than feared
+Inflation fell more than expected
+The company raised its full-year guidance
+FDA approves Acme's asthma drug
+Acme wins $300 million contract
+Acme hikes dividend by 10%
+Despite higher costs, profit increased
+Acme avoids bankruptcy
+Acme cuts its debt by $1 billion
+Q2 EPS $1.20 vs. $1.10 expected
+Revenue of $4.1 billion topped the $3.9 billion analysts had expected
+"""
+BAD = """
+Net profit fell to EUR 3 mn from EUR 5 mn
+The operating loss widened to EUR 4 mn from EUR 1.2 mn
+Operating costs rose by 8 %
+Profit for the period totalled EUR 5.9 mn (7.1)
+The result was a loss of EUR 3 mn, compared with a profit of EUR 2 mn
+Cash flow was negative at EUR 18 mn compared to EUR 39 mn
+Sales were below expectations
+The loss was larger than expected
+Inflation rose more than expected
+Acme cuts its guidance
+FDA rejects Acme's new drug application
+Acme slashes dividend
+Although sales grew, profit fell
+Acme failed to refinance its debt
+Acme no longer expects growth
+Acme to lay off 900 workers
+Acme files for Chapter 11
+There is substantial doubt about its ability to continue as a going concern
+Acme will restate its results for 2023
+Acme prices $400 million public offering of common stock
+Shares of Acme tumble after CFO resigns
+Q2 EPS $1.10 vs. $1.20 expected
+"""
+OPEN = """
+Net sales were EUR 12 mn
+Acme has offices in Ohio, Texas and Maine
+Acme denies fraud
+Is Acme stock a buy?
+Results were in line with expectations
+The record date of the dividend is 4 April
+Acme owns 12.5 % of the shares, up from 12.1 %
+How to bake an apple pie
+Der Umsatz stieg und der Gewinn ist gesunken
+Ventas netas aumentaron en los tres meses
+売上高は増加した
+"""
+
+
+def _sign(text: str) -> int:
+    answer = JUDGE(text)
+    return 0 if isinstance(answer, Abstain) else (answer.score > 0) - (answer.score < 0)
+
+
+@pytest.mark.parametrize("text", GOOD.strip().splitlines())
+def test_good_news(text: str) -> None:
+    assert _sign(text) == 1, JUDGE(text)
+
+
+@pytest.mark.parametrize("text", BAD.strip().splitlines())
+def test_bad_news(text: str) -> None:
+    assert _sign(text) == -1, JUDGE(text)
+
+
+@pytest.mark.parametrize("text", OPEN.strip().splitlines())
+def test_no_news(text: str) -> None:
+    assert _sign(text) == 0, JUDGE(text)
+
+
+def test_a_conversion_in_brackets_is_no_earlier_figure() -> None:
+    answer = JUDGE("Net profit fell to EUR 25 mn ($ 40 mn) from EUR 26 mn ($ 38 mn)")
+    assert not isinstance(answer, Abstain) and answer.score < 0
+    assert any("eur 25 mn against eur 26 mn" in reason for reason in answer.because)
+
+
+def test_words_of_a_name_mean_nothing() -> None:
+    plain = JUDGE("The plant of Osprey Falls Mining is in Ohio")
+    assert isinstance(plain, Abstain)
+
+
+def test_reasons_name_what_was_found() -> None:
+    answer = JUDGE("Acme raises its full-year guidance as costs fell")
+    assert not isinstance(answer, Abstain)
+    assert answer.because[0].startswith("guidance: raises")
+    assert "costs fell" in answer.because
+
+
+def test_doubt_lowers_confidence() -> None:
+    sure, doubtful = JUDGE("Acme cuts its dividend"), JUDGE("Acme may cut its dividend")
+    assert not isinstance(sure, Abstain)
+    assert isinstance(doubtful, Abstain) or doubtful.confidence < sure.confidence
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_answered_within_bounds(text: str) -> None:
+    answer = JUDGE(text)
+    if isinstance(answer, Abstain):
+        assert answer.reason
+    else:
+        assert -1 <= answer.score <= 1 and 0 <= answer.confidence <= 1 and answer.because
+
+
+_HEAP = """
+profit loss costs rose fell cut raised 5 mn EUR % from to compared with not than expected below $ ( ) . ,
+guidance FDA rejects shares tumble no despite but and dividend 2007 per cent record as analysts' ?
+"""
+_WORDS = st.sampled_from(_HEAP.split())
+
+
+@given(st.lists(_WORDS, max_size=40).map(" ".join))
+def test_any_heap_of_its_own_words_is_answered(text: str) -> None:
+    first, second = JUDGE(text), JUDGE(text)
+    assert first == second
