@@ -11,7 +11,8 @@
     ├── RunError                 a run directory that cannot be written or read
     ├── ModelError               a language model's configuration, prompt or reply store
     ├── JournalError             a journal that cannot be opened, read or written
-    └── StateError               a state store that cannot be reached, read or written
+    ├── StateError               a state store that cannot be reached, read or written
+    └── GatewayError             the simulated gateway: a port in use, a message that cannot be read
 
 Each message names the thing, the value seen and, in `hint`, what to do next.
 The command line prints ``message`` and ``hint`` on one line and never a traceback.
@@ -19,7 +20,6 @@ The command line prints ``message`` and ``hint`` on one line and never a traceba
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -91,7 +91,13 @@ class StateError(RoboError):
     """A state store that cannot be reached, read or written; nothing was changed."""
 
 
+class GatewayError(RoboError):
+    """The simulated gateway cannot listen, or read what a client sent."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"did you mean 'x'?"`` for the nearest of `known`, or an empty string."""
+    import difflib  # only where something went wrong
+
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else ""

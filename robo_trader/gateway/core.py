@@ -1,0 +1,188 @@
+"""The gateway itself: market, account, orders and clients, without a socket of its own.
+
+`server` opens the ports and feeds it connections. All of it runs in one event loop; nothing here
+blocks or takes a lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from robo_trader.gateway import (
+    account_messages,
+    contract_messages,
+    data_messages,
+    history_messages,
+    news_messages,
+    order_messages,
+)
+from robo_trader.gateway import assumptions as assumed
+from robo_trader.gateway.account import Account
+from robo_trader.gateway.bar_matching import BarMatcher
+from robo_trader.gateway.books import Books
+from robo_trader.gateway.desk import Desk
+from robo_trader.gateway.faults import Faults
+from robo_trader.gateway.market import Market
+from robo_trader.gateway.news import NewsRoom
+from robo_trader.gateway.quote_matching import QuoteMatcher
+from robo_trader.gateway.reports import WireReports
+from robo_trader.gateway.session import LOST, Session
+from robo_trader.gateway.settings import GatewaySettings
+from robo_trader.gateway.wire import Fields
+
+if TYPE_CHECKING:
+    from robo_trader.gateway.market import LiveBar, PastBar
+    from robo_trader.records import Event
+
+Handler = Callable[["Gateway", Session, Fields], None]
+
+
+class Gateway:
+    """Everything that a simulated gateway is; see the module."""
+
+    def __init__(self, settings: GatewaySettings, market: Market, books: Books, news: NewsRoom) -> None:
+        self.settings, self.market, self.books, self.news = settings, market, books, news
+        self.clock, self.universe = market.clock, market.universe
+        self.faults = Faults()
+        self.sessions: list[Session] = []
+        self.stalled = False
+        self.gap = False
+        self.broken_farms: set[str] = set()
+        self.account = Account(settings.account, settings.cash, self.price, settings.commission)
+        books.restore(self.account)
+        self.account.opening_equity = books.fact("opening_equity", settings.cash)
+        books.remember("opening_equity", self.account.opening_equity)
+        self.reports = WireReports(self)
+        self.desk = Desk(self.universe, market, self.account, books, self.faults, self.reports)
+        self.desk.margin, self.desk.latency = settings.margin, settings.latency
+        self.matcher: BarMatcher | QuoteMatcher = (
+            BarMatcher(self.desk, settings.slippage)
+            if settings.matching == "bars"
+            else QuoteMatcher(self.desk)
+        )
+        self.desk.matcher = self.matcher
+        self.history_pace = history_messages.Pace(settings.limits)
+        self.handlers: dict[int, Handler] = {
+            **contract_messages.HANDLERS,
+            **data_messages.HANDLERS,
+            **history_messages.HANDLERS,
+            **account_messages.HANDLERS,
+            **order_messages.HANDLERS,
+            **news_messages.HANDLERS,
+        }
+        self._listen()
+
+    # -- clients -----------------------------------------------------------------------------------
+
+    def enter(self, session: Session, client: int) -> bool:
+        """Take a client in; False where its id is in use or there is no room."""
+        if client in self.faults.taken or any(s.client == client for s in self.sessions):
+            return False
+        if len(self.sessions) >= self.settings.limits.clients:
+            return False
+        session.client = client
+        self.sessions.append(session)
+        return True
+
+    def leave(self, session: Session) -> None:
+        """Forget a client that has gone."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+
+    def owners(self, client: int) -> list[Session]:
+        """Return who hears of a client's orders: itself, and client 0."""
+        return [s for s in self.sessions if s.client in (client, 0)]
+
+    def next_order_id(self, client: int) -> int:
+        """Return the order id from which a client may count."""
+        kept = assumed.NEXT_ID_SURVIVES_RESTART and not self.faults.resets_ids
+        return self.books.next_order_id(client) if kept else 1
+
+    def price(self, con_id: int) -> float | None:
+        """Return what a contract is worth now: its last price, the middle for what has no trades."""
+        spec = self.universe.get(con_id)
+        quote = self.market.quote(spec) if spec is not None else None
+        if spec is None or quote is None:
+            return None
+        return quote.mid if spec.sec_type in ("CASH", "OPT") else quote.last
+
+    def broadcast(self, code: int, text: str, request: int = -1) -> None:
+        """Send an error to every client."""
+        for session in list(self.sessions):
+            session.error(request, code, text)
+
+    # -- the line to the market ----------------------------------------------------------------------
+
+    def lose(self) -> None:
+        """The line to the broker is lost: 1100; ticks stop and fills pause."""
+        self.desk.connected = False
+        self.broadcast(1100, LOST)
+
+    def restore(self, maintained: bool) -> None:
+        """The line is back: 1102, or 1101 and every data subscription is gone."""
+        self.desk.connected = True
+        text = "Connectivity between IBKR and Trader Workstation has been restored"
+        if maintained:
+            self.broadcast(1102, f"{text} - data maintained.")
+        else:
+            for session in self.sessions:
+                session.subs.drop_data()
+            self.broadcast(1101, f"{text} - data lost.")
+        self.desk.wake()
+
+    @property
+    def flowing(self) -> bool:
+        """True while market data may go out."""
+        return self.desk.connected and "market" not in self.broken_farms
+
+    def watched(self) -> set[int]:
+        """Return the contracts whose market somebody or some order looks at."""
+        found: set[int] = set()
+        for session in self.sessions:
+            found |= session.subs.contracts()
+        return found | {order.contract.con_id for order in self.desk.alive()}
+
+    # -- what the market says --------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        market, listeners = self.market, self.market.listeners
+        market.interested = self.watched
+        listeners.tick = self._tick
+        listeners.bar_start = self._bar_start
+        listeners.bar_end = self._bar_end
+        listeners.five_seconds = self._five_seconds
+        listeners.event = self._event
+
+    def _tick(self, con_ids: Any) -> None:
+        if isinstance(self.matcher, QuoteMatcher):
+            self.matcher.tick(con_ids)
+        if self.flowing:
+            data_messages.push(self, set(con_ids) - set(self.faults.halted))
+            history_messages.push(self, set(con_ids) - set(self.faults.halted))
+        account_messages.push_profit(self)
+
+    def _bar_start(self, bars: dict[int, LiveBar]) -> None:
+        if isinstance(self.matcher, BarMatcher):
+            self.matcher.bar_start(bars)
+        self._tick(list(bars))
+
+    def _bar_end(self, bars: dict[int, LiveBar]) -> None:
+        if isinstance(self.matcher, BarMatcher):
+            self.matcher.bar_end(bars)
+        else:
+            self.matcher.tick(bars)
+            self.matcher.bar_end(bars)
+        if self.flowing:
+            data_messages.push(self, set(bars))
+            history_messages.push(self, set(bars))
+        account_messages.push_profit(self)
+
+    def _five_seconds(self, bars: dict[int, PastBar]) -> None:
+        if self.flowing:
+            data_messages.push_real_time(self, bars)
+
+    def _event(self, event: Event) -> None:
+        headline = self.news.add(event)
+        if self.flowing:
+            news_messages.push_headline(self, headline)

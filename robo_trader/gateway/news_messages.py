@@ -1,0 +1,108 @@
+"""News on the wire: providers, historical headlines, articles, headlines as ticks, bulletins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from robo_trader.clock import from_ns, to_ns
+from robo_trader.gateway.data_messages import NEWS_TICKS
+from robo_trader.gateway.orders import read_time
+from robo_trader.gateway.wire import words
+
+if TYPE_CHECKING:
+    from robo_trader.gateway.core import Gateway, Handler
+    from robo_trader.gateway.news import Headline
+    from robo_trader.gateway.session import Session
+    from robo_trader.gateway.wire import Fields
+
+
+def providers(gateway: Gateway, session: Session, fields: Fields) -> None:
+    """Answer reqNewsProviders."""
+    fields.done()
+    known = gateway.news.providers
+    session.send(85, len(known), *(part for code, name in known for part in (code, words(name))))
+
+
+def article(gateway: Gateway, session: Session, fields: Fields) -> None:
+    """Answer reqNewsArticle."""
+    request, provider, wanted = fields.integer(), fields.text(), fields.text()
+    fields.text()
+    fields.done()
+    body = gateway.news.article(provider, wanted)
+    if body is None:
+        session.error(request, 10172, f"Failed to request news article:No such article {wanted[:40]}")
+    else:
+        session.send(83, request, 0, words(body))
+
+
+def headlines(gateway: Gateway, session: Session, fields: Fields) -> None:
+    """Answer reqHistoricalNews: the latest headlines first, then the end."""
+    request, con_id = fields.integer(), fields.integer()
+    codes = set(fields.text().replace(",", "+").split("+"))
+    start, end = _moment(fields.text()), _moment(fields.text())
+    most = min(max(fields.integer(10), 1), 300)
+    fields.text()
+    fields.done()
+    if gateway.universe.get(con_id) is None:
+        session.error(request, 200, "No security definition has been found for the request")
+        return
+    found = gateway.news.find(con_id, codes, start, end)
+    for line in found[:most]:
+        when = from_ns(line.time).strftime("%Y-%m-%d %H:%M:%S.0")
+        session.send(86, request, when, line.provider, line.article, words(line.text))
+    session.send(87, request, len(found) > most)
+
+
+def _moment(text: str) -> int | None:
+    """Return ns UTC of ``2026-11-20 10:00:00.0`` (UTC) or a time as orders have it; None where empty."""
+    from datetime import UTC, datetime
+
+    plain = text.strip().removesuffix(".0")
+    try:
+        return to_ns(datetime.strptime(plain, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)) if plain else None
+    except ValueError:
+        return read_time(plain, "UTC")
+
+
+def bulletins(gateway: Gateway, session: Session, fields: Fields) -> None:
+    """Take reqNewsBulletins: those there are, then new ones."""
+    fields.integer()
+    everything = fields.flag()
+    fields.done()
+    session.subs.bulletins = True
+    past = list(gateway.news.bulletins)
+    for number, text in past if everything else past[-1:]:
+        session.send(14, 1, number, 1, words(text), "")
+
+
+def cancel_bulletins(gateway: Gateway, session: Session, fields: Fields) -> None:
+    """Take cancelNewsBulletins."""
+    fields.integer()
+    fields.done()
+    session.subs.bulletins = False
+
+
+def push_headline(gateway: Gateway, line: Headline) -> None:
+    """Send a headline to the lines that listen to news (generic tick 292) of its contracts."""
+    millis = line.time // 1_000_000
+    for session in list(gateway.sessions):
+        for sub in session.subs.lines.values():
+            if NEWS_TICKS in sub.generic and (not line.con_ids or sub.spec.con_id in line.con_ids):
+                session.send(84, sub.request, millis, line.provider, line.article, words(line.text), "")
+
+
+def push_bulletin(gateway: Gateway, text: str) -> None:
+    """Publish a bulletin and send it to whoever listens."""
+    number, said = gateway.news.bulletin(text)
+    for session in list(gateway.sessions):
+        if session.subs.bulletins:
+            session.send(14, 1, number, 1, words(said), "")
+
+
+HANDLERS: dict[int, Handler] = {
+    12: bulletins,
+    13: cancel_bulletins,
+    84: article,
+    85: providers,
+    86: headlines,
+}
