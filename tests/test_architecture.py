@@ -56,7 +56,7 @@ ARROWS: dict[str, str] = {
 #: The record of a run is plain data, without Backtrader and without a rule: all of floor 4 reads it.
 SHARED = {"robo_trader.engine.record": 4}
 BACKTRADER_FLOORS = (3, 4, 5)
-PUBLIC = ("robo_trader", "robo_trader.testing")
+PUBLIC = ("robo_trader", "robo_trader.sizing", "robo_trader.testing")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""`EventDriven`: trade what rate decisions and earnings mean, for a few sessions.
+
+It listens: an event says of which kind it is, the signal that follows says which way, and the order
+goes out at that moment, to be filled at the next price that is printed after it. A trade ends after
+a number of bars, or when a later event of these kinds turns the signal against it. Parameters that
+contradict each other are a `UsageError` before the first bar.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from robo_trader import Event, Signal, Strategy, UsageError
+from robo_trader.sizing import conviction_weight, volatility, volatility_weight
+
+
+class EventDriven(Strategy):
+    """Trade the signals that rest on events of kind "fomc" or "earnings".
+
+    `fomc_entry` and `earnings_entry` are the least values of the signal, `fomc_bars` and
+    `earnings_bars` how long a trade lasts. `weight` is the largest part of the account in one
+    symbol, earned at a signal of 0.30 (all that one source can move); a symbol that is wilder than
+    `target` a year over `bars` bars gets less. `short` allows short sales. `fomc` names the symbols
+    that trade rate decisions, by comma (empty: all); those in `leave_out` are never traded.
+    """
+
+    params = {
+        "fomc_entry": 0.05, "earnings_entry": 0.15, "fomc_bars": 5, "earnings_bars": 3, "weight": 0.10,
+        "target": 0.03, "bars": 20, "short": True, "fomc": "", "leave_out": "VIX",
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        p = self.p
+        for kind in ("fomc", "earnings"):
+            entry, bars = getattr(p, f"{kind}_entry"), getattr(p, f"{kind}_bars")
+            if not 0 < entry <= 1 or bars < 1:
+                raise UsageError(
+                    f"event_driven: {kind}_entry={entry} and {kind}_bars={bars} make no trade",
+                    hint="an entry lies above 0 and at most at 1; a trade lasts 1 bar or more",
+                )
+        if not 0 < p.weight <= 1:
+            raise UsageError(f"event_driven: weight={p.weight} must be above 0 and at most 1")
+        left_out = _names(p.leave_out)
+        self.traded = {data._name: data for data in self.bars if data._name not in left_out}
+        self.for_fomc = _names(p.fomc) or set(self.traded)
+        self.kinds: dict[str, str] = {}
+        self.until: dict[Any, int] = {}
+
+    def notify_event(self, event: Event) -> None:
+        """Remember of which kind an event is."""
+        if event.kind in ("fomc", "earnings") and event.id is not None:
+            self.kinds[event.id] = event.kind
+
+    def notify_signal(self, signal: Signal) -> None:
+        """Trade a signal that rests on an event of ours, or leave what it speaks against."""
+        data = self.traded.get(signal.symbol)
+        kind = next((self.kinds[e] for e in reversed(signal.evidence) if e in self.kinds), None)
+        if data is None or kind is None or signal.name != "news" or not len(data) or self.warming_up:
+            return
+        if kind == "fomc" and signal.symbol not in self.for_fomc:
+            return
+        held = self.getposition(data).size
+        if held and held * signal.value < 0:
+            self.until.pop(data, None)
+            self.close(data, because=signal)
+        elif not held and data not in self.until:
+            self._enter(data, kind, signal)
+
+    def _enter(self, data: Any, kind: str, signal: Signal) -> None:
+        value = signal.value
+        if abs(value) < getattr(self.p, f"{kind}_entry") or (value < 0 and not self.p.short):
+            return
+        vol = volatility(data.close.get(size=self.p.bars + 1), bars=self.p.bars)
+        calm = volatility_weight(vol, target=self.p.target, most=self.p.weight)
+        if not calm:
+            return
+        weight = conviction_weight(value, most=calm, full=0.30)
+        self.until[data] = len(data) + getattr(self.p, f"{kind}_bars")
+        why = f"{abs(weight):.1%} of the account at a volatility of {vol:.0%}"
+        self.order_target_percent(data, weight, because=(signal, why))
+
+    def prenext(self) -> None:
+        """Watch the symbols that have bars while others have none yet."""
+        self.next()
+
+    def next(self) -> None:
+        """Leave when a trade has lasted its bars."""
+        for data, last in list(self.until.items()):
+            if len(data) < last:
+                continue
+            del self.until[data]
+            if self.getposition(data).size:
+                self.close(data, because="its bars are over")
+
+
+def _names(text: str) -> set[str]:
+    return {name.strip() for name in text.split(",") if name.strip()}
