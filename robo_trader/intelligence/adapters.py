@@ -123,6 +123,7 @@ class Adapter(ABC):
             # Started generators are closed by the loop when it ends, and the client with them.
             await anext(keeper)
             found = self._clients[loop] = (client, keeper)
+            await asyncio.to_thread(self._resource, client)
         return found[0]
 
     def _read(self, body: bytes) -> Reply:
@@ -159,6 +160,10 @@ class Adapter(ABC):
         )
 
     @abstractmethod
+    def _resource(self, client: Any) -> Any:
+        """Return what holds the SDK's `create`; the SDKs import it when it is first looked at."""
+
+    @abstractmethod
     async def _create(self, client: Any, model: str, request: Request, timeout: float) -> Any:
         """Call the SDK's `create` and return its raw response."""
 
@@ -177,11 +182,14 @@ class MessagesAdapter(Adapter):
     sdk = ("anthropic", "AsyncAnthropic")
     variable = "ANTHROPIC_API_KEY"
 
+    def _resource(self, client: Any) -> Any:
+        return client.messages.with_raw_response
+
     async def _create(self, client: Any, model: str, request: Request, timeout: float) -> Any:
         output: dict[str, Any] = {"format": {"type": "json_schema", "schema": request.schema}}
         if self.effort:
             output["effort"] = self.effort
-        return await client.messages.with_raw_response.create(
+        return await self._resource(client).create(
             model=model,
             max_tokens=request.max_tokens,
             system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
@@ -215,9 +223,12 @@ class ResponsesAdapter(Adapter):
     sdk = ("openai", "AsyncOpenAI")
     variable = "OPENAI_API_KEY"
 
+    def _resource(self, client: Any) -> Any:
+        return client.responses.with_raw_response
+
     async def _create(self, client: Any, model: str, request: Request, timeout: float) -> Any:
         more: dict[str, Any] = {"reasoning": {"effort": self.effort}} if self.effort else {}
-        return await client.responses.with_raw_response.create(
+        return await self._resource(client).create(
             model=model,
             instructions=request.system,
             input=request.user,
@@ -254,9 +265,12 @@ class ChatAdapter(Adapter):
 
     sdk = ("openai", "AsyncOpenAI")
 
+    def _resource(self, client: Any) -> Any:
+        return client.chat.completions.with_raw_response
+
     async def _create(self, client: Any, model: str, request: Request, timeout: float) -> Any:
         more: dict[str, Any] = {"reasoning_effort": self.effort} if self.effort else {}
-        return await client.chat.completions.with_raw_response.create(
+        return await self._resource(client).create(
             model=model,
             messages=[
                 {"role": "system", "content": request.system},
