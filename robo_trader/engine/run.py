@@ -26,12 +26,14 @@ from robo_trader.engine.record import Failure, RunRecord
 from robo_trader.engine.recorder import Recorder
 from robo_trader.engine.settings import EngineSettings
 from robo_trader.engine.timeline import Phase
-from robo_trader.errors import DataError, PluginError, RoboError, UsageError
+from robo_trader.errors import DataError, ModelError, PluginError, RoboError, UsageError
 from robo_trader.events.tape import EventTape
 from robo_trader.records import Decision, Fill
 from robo_trader.risk.gate import Gate, SeesTheEnd
 from robo_trader.signals import SignalTape
 
+#: Errors before the first bar that are no fault of the strategy's code.
+_THEIRS = (UsageError, PluginError, ModelError)
 _HERE = Path(__file__).parent
 _OWN_CODE = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "feeds", Path(bt.__file__).parent))
 
@@ -106,7 +108,7 @@ def _run(
             # Whatever a strategy raises belongs to the record; but parameters that it refuses
             # before its first bar are wrong words of the caller's, and a signal that cannot be made
             # is its plugin's fault.
-            if isinstance(error, UsageError | PluginError) and cerebro.position is None:
+            if cerebro.position is None and isinstance(error, _THEIRS):
                 raise
             state, failure = "failed", _failure(error, cerebro, frames)
     ran = monotonic()
