@@ -1,7 +1,8 @@
 """Let analysts read events, and turn what they say into views and signals.
 
 An analyst is a stranger: one that raises, takes too long or answers nonsense has abstained, with the
-reason; it is counted and warned of once, and the others go on. A view of a symbol that the event is
+reason; it is counted and warned of once, and the others go on. Only a `ModelError` passes: what a
+replay lacks, or a reply store that cannot be used, is for a person to mend. A view of a symbol that the event is
 not about, or that is not among the allowed ones, is dropped. Suspicious text (`events.hygiene`)
 reaches no analyst. The same tape and the same answers give the same result to the bit.
 
@@ -21,7 +22,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from robo_trader.clock import to_ns
-from robo_trader.errors import RoboError
+from robo_trader.errors import ModelError, RoboError
 from robo_trader.events.hygiene import clean_event
 from robo_trader.intelligence.past import Past
 from robo_trader.intelligence.roles import NEWS, OFFLINE
@@ -225,10 +226,13 @@ async def _read_all(
     said: list[Sequence[View] | Abstain | _Failed | None] = [None] * len(mine)
     gate = asyncio.Semaphore(_AT_ONCE)
     tasks: set[asyncio.Task[None]] = set()
+    broken: list[ModelError] = []
 
     async def wait_for(number: int, answer: Any) -> None:
         try:
             said[number] = _judged(await asyncio.wait_for(answer, timeout.total_seconds()))
+        except ModelError as error:
+            broken.append(error)
         except TimeoutError as error:
             said[number] = _Failed(str(error) or f"no answer within {timeout.total_seconds():g} s")
         except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
@@ -240,11 +244,16 @@ async def _read_all(
         past = (Past(tape, frames, to_ns(_known(event))),) if wants_past else ()
         try:
             answer = analyst.read(event, *past)
+        except ModelError:
+            raise  # what a replay lacks, or a store that cannot be used, is for a person to mend
         except Exception as error:  # noqa: BLE001
             said[number] = _Failed(_why(error))
             continue
         if inspect.isawaitable(answer):
             await gate.acquire()
+            if broken:
+                answer.close() if inspect.iscoroutine(answer) else None
+                break
             task = asyncio.ensure_future(wait_for(number, answer))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
@@ -253,6 +262,8 @@ async def _read_all(
         if progress is not None and number % 256 == 255:
             progress(number + 1, len(mine))
     await asyncio.gather(*tasks)
+    if broken:
+        raise broken[0]
     out = _Answers(read=len(mine))
     for event, answer in zip(mine, said, strict=True):
         _keep(out, name, event, answer, allowed)
