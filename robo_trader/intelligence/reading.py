@@ -2,9 +2,10 @@
 
 An analyst is a stranger: one that raises, takes too long or answers nonsense has abstained, with the
 reason; it is counted and warned of once, and the others go on. Only a `ModelError` passes: what a
-replay lacks, or a reply store that cannot be used, is for a person to mend. A view of a symbol that the event is
-not about, or that is not among the allowed ones, is dropped. Suspicious text (`events.hygiene`)
-reaches no analyst. The same tape and the same answers give the same result to the bit.
+replay lacks, or a reply store that cannot be used, is for a person to mend. A view of a symbol that
+the event is not about, or that is not among the allowed ones, is dropped. Suspicious text
+(`events.hygiene`) reaches no analyst. The same tape and the same answers give the same result to the
+bit.
 
 A plain ``read`` cannot be interrupted; the deadline holds for ``async`` ones.
 """
