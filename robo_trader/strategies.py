@@ -7,7 +7,7 @@ from typing import Any
 
 import backtrader as bt
 
-from robo_trader.records import Event
+from robo_trader.records import Event, Signal
 from robo_trader.strategy import Strategy
 
 
@@ -63,40 +63,39 @@ class RandomEntry(Strategy):
 
 
 class FomcDrift(Strategy):
-    """Follows the Federal Reserve: buys after a cut, sells short after a rise, for a few sessions.
+    """Follows the Federal Reserve: buys what is read as good news, sells short what is read as bad.
 
-    Acts in `notify_event` on events of kind "fomc" whose data carry `change_bp`. A decision counts
-    only in the direction of the trend: a cut is bought where the last known close stands above its
-    `trend`-bar average, a rise sold where it stands below. `hold` is in bars, `weight` the part of
-    the account per symbol. A symbol listed in `leave_out` is watched but not traded.
+    Acts on the signal that analysts make of an event of kind "fomc", where its value is `entry` or
+    more. It counts only in the direction of the trend: good news is bought where the last known close
+    stands above its `trend`-bar average, bad news sold where it stands below. `hold` is in bars,
+    `weight` the part of the account per symbol. A symbol in `leave_out` is watched but not traded.
     """
 
-    params = (("trend", 20), ("hold", 10), ("weight", 0.15), ("leave_out", "VIX"))
+    params = (("trend", 20), ("hold", 10), ("weight", 0.15), ("entry", 0.05), ("leave_out", "VIX"))
 
     def __init__(self) -> None:
         left_out = {name.strip() for name in self.p.leave_out.split(",")}
-        self.traded = [d for d in self.datas if d._name not in left_out]
-        self.average = {d: bt.indicators.SMA(d, period=self.p.trend) for d in self.traded}
+        self.traded = {d._name: d for d in self.datas if d._name not in left_out}
+        self.average = {d: bt.indicators.SMA(d, period=self.p.trend) for d in self.traded.values()}
+        self.decisions: dict[str | None, Event] = {}
         self.until: dict[Any, int] = {}
 
     def notify_event(self, event: Event) -> None:
-        change = event.data.get("change_bp")
-        if event.kind != "fomc" or not change:
+        if event.kind == "fomc":
+            self.decisions[event.id] = event
+
+    def notify_signal(self, signal: Signal) -> None:
+        d = self.traded.get(signal.symbol)
+        event = self.decisions.get(signal.evidence[-1]) if signal.evidence else None
+        if d is None or event is None or abs(signal.value) < self.p.entry:
             return
-        for d in self.traded:
-            average = self.average[d][0] if len(d) else math.nan
-            rising = d.close[0] > average if not math.isnan(average) else None
-            if rising is None or self.getposition(d).size or rising == (change > 0):
-                continue
-            self.until[d] = len(d) + self.p.hold
-            side = -1 if change > 0 else 1
-            trend = "above" if rising else "below"
-            self.order_target_percent(
-                d,
-                side * self.p.weight,
-                because=f"{event.title}; {d._name} at {d.close[0]:.2f} {trend} its "
-                f"{self.p.trend}-bar average {average:.2f}",
-            )
+        average = self.average[d][0] if len(d) else math.nan
+        if math.isnan(average) or self.getposition(d).size or (d.close[0] > average) == (signal.value < 0):
+            return
+        self.until[d] = len(d) + self.p.hold
+        stands = f"{d.close[0]:.2f} {'above' if d.close[0] > average else 'below'}"
+        why = f"{event.title}; {d._name} at {stands} its {self.p.trend}-bar average {average:.2f}"
+        self.order_target_percent(d, math.copysign(self.p.weight, signal.value), because=(signal, why))
 
     def next(self) -> None:
         for d, last in list(self.until.items()):

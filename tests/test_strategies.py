@@ -15,7 +15,8 @@ from robo_trader.clock import to_ns
 from robo_trader.engine import EngineSettings, run
 from robo_trader.events.tape import EventTape
 from robo_trader.instruments import Instrument
-from robo_trader.records import Decision, Event
+from robo_trader.records import Decision, Event, Signal
+from robo_trader.signals import RoleSignals, SignalTape
 from robo_trader.strategies import BuyAndHold, FomcDrift, RandomEntry
 
 FIRST = datetime(2024, 1, 1, 14, 30, tzinfo=UTC)
@@ -119,23 +120,42 @@ def decision(days: float, change: float, kind: str = "fomc") -> Event:
     )  # fmt: skip
 
 
+def follow(frames: list[BarFrame], params: Any, *, events: list[Event], gate: Any = None) -> Any:
+    """Run the demonstration on what an analyst might say: a cut is good news, a rise is bad."""
+    tape = EventTape.of(events)
+    signals = tuple(
+        Signal(
+            at=event.known_at or FIRST, symbol=frame.symbol, name="news", evidence=(event.id or "",),
+            value=max(-0.3, min(0.3, -event.data["change_bp"] / 250)), confidence=0.5,
+            expires_at=(event.known_at or FIRST) + timedelta(days=1),
+        )
+        for event in tape
+        for frame in frames
+    )  # fmt: skip
+    news = SignalTape(roles={"news": lambda: RoleSignals(signals, fading=True)}, spoken="news")
+    record = run(frames, FomcDrift, params, settings=EngineSettings(), events=tape, signals=news, gate=gate)
+    assert record.state == "finished", record.failure
+    return record
+
+
 class TestFomcDrift:
     PARAMS = {"trend": 5, "hold": 4, "weight": 0.15}
     RISING = np.arange(100.0, 130.0)
 
     def test_a_cut_in_a_rising_market_is_bought_for_a_few_sessions(self) -> None:
         """Known in the night after day 10: bought at the open of day 11, sold at the open of day 15."""
-        record = play(FomcDrift, [bars("A", self.RISING)], self.PARAMS, events=[decision(10.4, -50)])
+        record = follow([bars("A", self.RISING)], self.PARAMS, events=[decision(10.4, -50)])
         fills = [(f.side, (f.time - FIRST).days, f.price) for f in record.fills]
         assert fills == [("BUY", 11, 110.0), ("SELL", 15, 114.0)]
         assert record.fills[0].size == 15_000 // 110
-        assert (
-            "The Fed moves by -50 bp; A at 110.00 above its 5-bar average 108.00" in record.fills[0].because
+        assert record.fills[0].because == (
+            "news +0.20 (confidence 0.50); "
+            "The Fed moves by -50 bp; A at 110.00 above its 5-bar average 108.00"
         )
         assert record.notify == "at_open"
 
     def test_a_rise_in_a_falling_market_is_sold_short(self) -> None:
-        record = play(FomcDrift, [bars("A", self.RISING[::-1])], self.PARAMS, events=[decision(10.15, 25)])
+        record = follow([bars("A", self.RISING[::-1])], self.PARAMS, events=[decision(10.15, 25)])
         assert [f.side for f in record.fills] == ["SELL", "BUY"]
 
     @pytest.mark.parametrize(
@@ -144,20 +164,28 @@ class TestFomcDrift:
             (decision(10.15, -50), RISING[::-1]),
             (decision(10.15, 25), RISING),
             (decision(10.15, 0), RISING),
+            (decision(10.15, -10), RISING),
             (decision(10.15, -50, kind="news"), RISING),
             (decision(2.15, -50), RISING),
         ],
-        ids=["against the trend", "rise against the trend", "no change", "another kind", "no average yet"],
+        ids=[
+            "against the trend",
+            "rise against the trend",
+            "no change",
+            "too little",
+            "another kind",
+            "no average yet",
+        ],
     )
     def test_when_it_stays_out(self, event: Event, prices: Any) -> None:
-        assert not play(FomcDrift, [bars("A", prices)], self.PARAMS, events=[event]).orders
+        assert not follow([bars("A", prices)], self.PARAMS, events=[event]).orders
 
     def test_what_it_only_watches(self) -> None:
         frames = [bars("A", self.RISING), bars("VIX", self.RISING), bars("QQQ", self.RISING)]
         events = [decision(10.15, -50)]
-        record = play(FomcDrift, frames, self.PARAMS, events=events)
+        record = follow(frames, self.PARAMS, events=events)
         assert {f.symbol for f in record.fills} == {"A", "QQQ"}
-        record = play(FomcDrift, frames, {**self.PARAMS, "leave_out": "A, QQQ"}, events=events)
+        record = follow(frames, {**self.PARAMS, "leave_out": "A, QQQ"}, events=events)
         assert {f.symbol for f in record.fills} == {"VIX"}
 
     def test_a_refused_entry_does_not_close_a_later_position_early(self) -> None:
@@ -171,5 +199,5 @@ class TestFomcDrift:
                 return [Decision(intent=i, action=action) for i in family]  # type: ignore[arg-type]
 
         events = [decision(10.4, -50), decision(12.4, -25)]
-        record = play(FomcDrift, [bars("A", self.RISING)], self.PARAMS, events=events, gate=Once())
+        record = follow([bars("A", self.RISING)], self.PARAMS, events=events, gate=Once())
         assert [(f.side, (f.time - FIRST).days) for f in record.fills] == [("BUY", 13), ("SELL", 17)]

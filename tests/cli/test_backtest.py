@@ -213,7 +213,7 @@ def test_tables_are_never_cut_off_in_a_pipe(shell: Any, columns: str) -> None:
 def test_the_demonstration_ends_with_a_story_and_three_commands(shell: Any, home: Path) -> None:
     answer = shell("backtest", "--no-report")
     assert answer.code == 0, answer
-    assert "fomc_drift" in answer.out and "because FOMC" in answer.out and "Result:" in answer.out
+    assert "fomc_drift" in answer.out and "because news " in answer.out and "Result:" in answer.out
     commands = [line for line in answer.err.partition("\nnext\n")[2].splitlines() if line.startswith("  ")]
     assert len(commands) == 3
     for line in commands:

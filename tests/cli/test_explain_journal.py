@@ -63,11 +63,15 @@ def test_the_demonstration_is_told_from_its_event_on(
     assert main(["explain", "trade", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     event = next(i for i, line in enumerate(lines) if "fomc: FOMC raises" in line)
-    order = next(i for i, line in enumerate(lines) if "order " in line and "because FOMC" in lines[i + 1])
-    assert event < order and "https://www.federalreserve.gov" in lines[event + 1]
+    view = next(i for i, line in enumerate(lines) if "offline: * " in line)
+    signal = next(i for i, line in enumerate(lines) if "signal news for " in line)
+    order = next(i for i, line in enumerate(lines) if "order " in line and "because news " in lines[i + 1])
+    assert event < view < signal < order and "https://www.federalreserve.gov" in lines[event + 1]
     assert main(["explain", "order", "1", "--json"]) == 0
     chain = json.loads(capsys.readouterr().out)["chain"]
-    assert chain["event"]["kind"] == "fomc" and chain["decision"]["action"] in ("allow", "resize")
+    (link,) = chain["evidence"]
+    assert link["event"]["kind"] == "fomc" and link["view"]["analyst"] == "offline"
+    assert chain["signal"]["name"] == "news" and chain["decision"]["action"] in ("allow", "resize")
     assert isinstance(chain["decision"]["asked"], str), "amounts stay exact"
 
 

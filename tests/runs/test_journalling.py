@@ -68,16 +68,20 @@ def test_it_holds_what_the_csv_files_hold(demonstration: StoredRun) -> None:
     assert equity == [(f"{day:%Y-%m-%d}", value) for day, value in demonstration.equity["value"].items()]
 
 
-def test_an_order_made_by_an_event_leads_back_to_it(demonstration: StoredRun) -> None:
+def test_an_order_made_by_a_signal_leads_back_to_its_view_and_event(demonstration: StoredRun) -> None:
     linked = ask(
         demonstration.run_dir,
-        "SELECT o.because, e.title, e.known_at <= o.at FROM orders o"
+        "SELECT o.because, e.title, v.at = s.at AND e.known_at < s.at AND s.at <= o.at, v.analyst"
+        " FROM orders o"
         " JOIN decisions d ON d.run = o.run AND d.number = o.decision"
-        " JOIN events e ON e.run = d.run AND e.number = d.event",
+        " JOIN signals s ON s.run = d.run AND s.number = d.signal"
+        " JOIN signal_evidence x ON x.run = s.run AND x.signal = s.number"
+        " JOIN views v ON v.run = x.run AND v.number = x.view"
+        " JOIN events e ON e.run = x.run AND e.number = x.event",
     )
-    asked = [o for o in demonstration.orders if o.because.startswith("FOMC")]
+    asked = [o for o in demonstration.orders if o.because.startswith("news ")]
     assert len(linked) == len(asked) > 10
-    assert all(because.startswith(title) and known for because, title, known in linked)
+    assert all(title in because and in_order and who == "offline" for because, title, in_order, who in linked)
 
 
 def test_signals_views_and_events_are_chained(make_result: Make, tmp_path: Path) -> None:
