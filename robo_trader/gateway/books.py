@@ -34,6 +34,8 @@ class Books:
         self.executions: dict[str, Execution] = {}
         self._by_key: dict[tuple[int, int], Order] = {}
         self._path = path
+        if path is not None and not (folder := Path(path).expanduser().resolve().parent).is_dir():
+            raise StateError(f"there is no folder {folder} for the books", hint="make it first")
         try:
             # Autocommit: transactions are written out below.
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
@@ -130,13 +132,6 @@ class Books:
     def close(self) -> None:
         """Close the file; what was committed stays."""
         self._db.close()
-
-
-def check_folder(path: str) -> None:
-    """Raise `StateError` where the books' folder does not exist."""
-    folder = Path(path).expanduser().resolve().parent
-    if not folder.is_dir():
-        raise StateError(f"there is no folder {folder} for the books", hint="make it first")
 
 
 def _plain(contract: Contract) -> dict[str, Any]:

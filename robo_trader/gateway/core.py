@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from robo_trader.gateway.market import LiveBar, PastBar
     from robo_trader.records import Event
 
+#: Bytes that may wait for a client before a replay at full speed waits for it.
+_LAG = 256_000
 Handler = Callable[["Gateway", Session, Fields], None]
 
 
@@ -83,6 +85,7 @@ class Gateway:
             return False
         session.client = client
         self.sessions.append(session)
+        self.market.started.set()
         return True
 
     def leave(self, session: Session) -> None:
@@ -143,11 +146,15 @@ class Gateway:
             found |= session.subs.contracts()
         return found | {order.contract.con_id for order in self.desk.alive()}
 
+    def congested(self) -> bool:
+        """Tell whether a client lags behind what is sent to it."""
+        return any(s.writer.transport.get_write_buffer_size() > _LAG for s in self.sessions)
+
     # -- what the market says --------------------------------------------------------------------------
 
     def _listen(self) -> None:
         market, listeners = self.market, self.market.listeners
-        market.interested = self.watched
+        market.interested, market.congested = self.watched, self.congested
         listeners.tick = self._tick
         listeners.bar_start = self._bar_start
         listeners.bar_end = self._bar_end
@@ -173,9 +180,11 @@ class Gateway:
         else:
             self.matcher.tick(bars)
             self.matcher.bar_end(bars)
+        if self.settings.books is not None:
+            self.books.remember("time", self.clock.now())
         if self.flowing:
-            data_messages.push(self, set(bars))
-            history_messages.push(self, set(bars))
+            data_messages.push(self, set(bars) - set(self.faults.halted))
+            history_messages.push(self, set(bars) - set(self.faults.halted))
         account_messages.push_profit(self)
 
     def _five_seconds(self, bars: dict[int, PastBar]) -> None:

@@ -6,6 +6,7 @@ Prices are in the contract's currency, times integer nanoseconds UTC.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from abc import ABC, abstractmethod
@@ -158,12 +159,15 @@ class Market(ABC):
     """Quotes and bars of a universe at the time of its clock."""
 
     name = "market"
+    notes: tuple[str, ...] = ()
 
     def __init__(self, universe: Universe, clock: SimClock) -> None:
         self.universe = universe
         self.clock = clock
         self.listeners = Listeners()
+        self.started = asyncio.Event()
         self.interested: Callable[[], set[int]] = set
+        self.congested: Callable[[], bool] = bool
 
     @abstractmethod
     def quote(self, spec: Spec) -> Quote | None:

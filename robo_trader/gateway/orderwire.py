@@ -90,7 +90,8 @@ _EMPTY = {
 }
 _FLAG_NAMES = """
 outsideRth hidden blockOrder sweepToFill allOrNone eTradeOnly firmQuoteOnly continuousUpdate
-optOutSmartRouting notHeld solicited whatIf randomizeSize randomizePrice dontUseAutoPriceForHedge isOmsContainer
+optOutSmartRouting notHeld solicited whatIf randomizeSize randomizePrice dontUseAutoPriceForHedge
+isOmsContainer
 discretionaryUpToLimitPrice usePriceMgmtAlgo autoCancelParent imbalanceOnly routeMarketableToBbo
 """
 _FLAGS = frozenset(_FLAG_NAMES.split())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from robo_trader.errors import GatewayError
-from robo_trader.gateway.books import Books, check_folder
+from robo_trader.gateway.books import Books
 from robo_trader.gateway.control import ControlPort
 from robo_trader.gateway.core import Gateway
 from robo_trader.gateway.market import Market
@@ -31,16 +31,14 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 class GatewayServer:
     """A gateway with its sockets."""
 
-    def __init__(self, settings: GatewaySettings, market: Market, news: NewsRoom) -> None:
-        if settings.books is not None:
-            check_folder(settings.books)
+    def __init__(self, settings: GatewaySettings, market: Market, news: NewsRoom, books: Books) -> None:
         self.settings = settings
-        self.books = Books(settings.books)
+        self.books = books
         self.gateway = Gateway(settings, market, self.books, news)
         self.port = settings.port
         self.control_port = settings.control_port
         self.ended = asyncio.Event()
-        self._control = ControlPort(self)
+        self.control = ControlPort(self)
         self._listener: asyncio.Server | None = None
         self._control_listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,7 +52,7 @@ class GatewayServer:
             self._listener, self.port = await self._open(self.port, self._client)
             limit = self.settings.limits.control_line
             self._control_listener, self.control_port = await self._open(
-                self.control_port, self._control.client, limit=limit
+                self.control_port, self.control.client, limit=limit
             )
         except BaseException:
             await self.stop()
@@ -84,7 +82,7 @@ class GatewayServer:
             timer.cancel()
         self.gateway.reports.close()
         self.drop()
-        self._control.close()
+        self.control.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

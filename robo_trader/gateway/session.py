@@ -61,7 +61,7 @@ class Session:
     def send(self, *fields: Any) -> None:
         """Send a message, unless a fault keeps it back; never waits."""
         gateway = self.gateway
-        if self.closed or fields[0] in gateway.faults.mute:
+        if self.closed or self.writer.transport.is_closing() or fields[0] in gateway.faults.mute:
             return
         data = encode(*fields)
         if gateway.stalled or (gateway.gap and fields[0] in MARKET_DATA):

@@ -50,17 +50,18 @@ def parse_speed(text: str) -> Speed:
 
 
 class SimClock:
-    """Market time that runs at a speed, or stands until it is moved."""
+    """Market time that runs at a speed, or stands until it is moved; `held` stops it until `set`."""
 
     def __init__(self, start_ns: int | None = None, speed: Speed | None = None) -> None:
         self.speed = speed or Speed()
         self.skew_ns = 0
+        self.held = False
         self._wall = clock.monotonic()
         self._sim = clock.to_ns(clock.now()) if start_ns is None else start_ns
 
     def now(self) -> int:
         """Return market time in ns UTC."""
-        if self.speed.stands:
+        if self.speed.stands or self.held:
             return self._sim
         return self._sim + int((clock.monotonic() - self._wall) * self.speed.factor * NS_PER_SECOND)
 
@@ -70,7 +71,7 @@ class SimClock:
 
     def set(self, ns: int) -> None:
         """Move market time to `ns`; it runs on from there."""
-        self._sim, self._wall = ns, clock.monotonic()
+        self._sim, self._wall, self.held = ns, clock.monotonic(), False
 
     def wall_seconds_until(self, ns: int) -> float:
         """Return how long the wall clock has to wait for market time `ns`."""
