@@ -12,6 +12,7 @@ def robo_register(add: Registry) -> None:
     add.strategy("random_entry", "robo_trader.strategies:RandomEntry")
     add.strategy("fomc_drift", "robo_trader.strategies:FomcDrift")
     add.analyst("offline", "robo_trader.intelligence.offline.analyst:OfflineAnalyst")
+    add.analyst("ensemble", "robo_trader.intelligence.ensemble:EnsembleAnalyst")
     add.analyst("llm", "robo_trader.intelligence.llm:LLMAnalyst")
     rules = "robo_trader.risk.rules"
     add.risk_rule("position", f"{rules}.exposure:Position")
@@ -27,3 +28,13 @@ def robo_register(add: Registry) -> None:
     add.risk_rule("allow", f"{rules}.orders:AllowList")
     add.risk_rule("deny", f"{rules}.orders:DenyList")
     add.risk_rule("trading_hours", f"{rules}.orders:TradingHours")
+    feeds = "robo_trader.news.sources"
+    add.event_source("yahoo", f"{feeds}:Yahoo")
+    add.event_source("bloomberg", f"{feeds}:Bloomberg")
+    add.event_source("cnbc", f"{feeds}:Cnbc")
+    add.event_source("nasdaq", f"{feeds}:Nasdaq")
+    add.event_source("seekingalpha", f"{feeds}:SeekingAlpha")
+    add.event_source("edgar", f"{feeds}:Edgar")
+    add.event_source("federalreserve", f"{feeds}:FederalReserve")
+    add.event_source("feeds", f"{feeds}:FeedSource")
+    add.event_source("calendar", "robo_trader.news.calendars:CalendarSource")
