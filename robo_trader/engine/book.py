@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from robo_trader.bars.frame import BarFrame
 from robo_trader.engine.recorder import Recorder, order_prices
-from robo_trader.engine.session_values import SessionValues, Trade
+from robo_trader.engine.session_values import SessionValues, trades_of
 from robo_trader.instruments import Instrument
 from robo_trader.risk.book import WorkingOrder
 
@@ -34,13 +34,15 @@ class BrokerBook:
         self._feeds: dict[str, Any] = {}
         #: By symbol: the feeds of its instrument, and of each its line of closes.
         self._groups: dict[str, list[tuple[Any, Any]]] = {}
+        #: The only feed of an instrument, and its symbol and line of closes; most are the only one.
+        self._only: dict[str, Any] = {}
+        self._lines: dict[Any, tuple[str, Any]] = {}
         self._symbols: dict[str, str] = {}
         self._prices: dict[str, float] = {}
         self._priced = -1
         self._orders: dict[str, list[Any]] = {}
         self._touched: set[str] = set()
         self._history: SessionValues | None = None
-        self._fills_seen = 0
         self._fills_valued = 0
         self._valued: tuple[int, int] = (-1, -1)
         self._value = 0.0
@@ -57,6 +59,9 @@ class BrokerBook:
                     self._feeds[each._name] = each
                     self._symbols[each._name] = symbol
                     self._groups.setdefault(symbol, []).append((each, each.lines.close))
+            alone = {symbol: group[0] for symbol, group in self._groups.items() if len(group) == 1}
+            self._only = {symbol: each for symbol, (each, _) in alone.items()}
+            self._lines = {each: (symbol, line) for symbol, (each, line) in alone.items()}
 
     def took(self, orders: Iterable[Any]) -> None:
         """Learn of orders that passed the gate."""
@@ -67,9 +72,17 @@ class BrokerBook:
             else:
                 self._orders[symbol] = [order]
 
-    def touch(self, name: str) -> None:
-        """Learn that an order for the feed `name` was cancelled or expired, or anything else but filled."""
-        self._touched.add(self._symbols.get(name, name))
+    def touch(self, order: Any) -> None:
+        """Learn that an order was filled, cancelled, or anything else that changes what is to come."""
+        symbol = self._symbols[order.data._name]
+        self._touched.add(symbol)
+        orders = self._orders.get(symbol)
+        if orders is not None and not order.alive():
+            left = [other for other in orders if other is not order]
+            if left:
+                self._orders[symbol] = left
+            else:
+                del self._orders[symbol]
 
     # -- what the guard asks -----------------------------------------------------------------
 
@@ -95,12 +108,12 @@ class BrokerBook:
     @property
     def session_values(self) -> Sequence[float]:
         """The account's value at the end of each session, the starting cash in front."""
+        past, trades = self._past(), None
         fills = self._fills[self._fills_valued :]
-        self._fills_valued += len(fills)
-        trades: list[Trade] = [
-            (o.data._name, time, size, price, cost) for o, time, size, price, cost, *_ in fills
-        ]
-        return self._past().until(self.now, trades, lambda: self.value, self._close_of)
+        if fills:
+            self._fills_valued += len(fills)
+            trades = trades_of([past.column[raw[0].data._name] for raw in fills], fills)
+        return past.until(self.now, trades, lambda: self.value, self._close_of)
 
     def session_end(self, n: int) -> int:
         """When the `n`-th session (1 is the first) ended, ns UTC."""
@@ -120,6 +133,9 @@ class BrokerBook:
     def position(self, symbol: str) -> float:
         """The signed position in `symbol`."""
         held = self._broker.positions
+        only = self._only.get(symbol)
+        if only is not None:
+            return float(held[only].size) if only in held else 0.0
         return float(sum(held[feed].size for feed, _ in self._groups.get(symbol, ()) if feed in held))
 
     def price(self, symbol: str) -> float:
@@ -135,44 +151,29 @@ class BrokerBook:
     def working(self, symbol: str) -> Sequence[WorkingOrder]:
         """The orders in `symbol` that passed the gate and still live."""
         orders = self._orders.get(symbol)
-        if not orders:
-            return ()
-        alive = [order for order in orders if order.alive()]
-        if len(alive) < len(orders):
-            orders[:] = alive
-        return [self._working(order) for order in alive]
+        return [self._working(order) for order in orders if order.alive()] if orders else ()
 
     def holdings(self) -> Iterator[tuple[str, float, float]]:
         """Symbol, signed position and last close of everything that is held."""
         shared: set[str] = set()
+        lines = self._lines
         for feed, position in self._broker.positions.items():
             size = position.size
             if size:
-                self.know(feed)
-                symbol = self._symbols[feed._name]
-                if len(self._groups[symbol]) == 1:
-                    yield symbol, float(size), self.price(symbol)
+                if feed in lines:
+                    symbol, line = lines[feed]
+                    yield symbol, float(size), float(line[0])
                 else:
-                    shared.add(symbol)
+                    shared.add(self._symbols[feed._name])
         for symbol in sorted(shared):
             yield symbol, self.position(symbol), self.price(symbol)
 
     def with_orders(self) -> Iterable[str]:
         """Every symbol with a working order."""
-        for symbol, orders in list(self._orders.items()):
-            alive = [order for order in orders if order.alive()]
-            if alive:
-                self._orders[symbol] = alive
-            else:
-                del self._orders[symbol]
-        return list(self._orders)
+        return self._orders.keys()
 
     def changed(self) -> Collection[str]:
         """The symbols whose position or orders changed since the last call."""
-        fills = self._fills
-        if self._fills_seen < len(fills):
-            self._touched.update(self._symbols[raw[0].data._name] for raw in fills[self._fills_seen :])
-            self._fills_seen = len(fills)
         if not self._touched:
             return ()
         touched, self._touched = self._touched, set()

@@ -208,7 +208,7 @@ class RecordingBroker(BackBroker):
 
     def notify(self, order: Any) -> None:
         if order.status > order.Accepted:
-            self.book.touch(order.data._name)
+            self.book.touch(order)
         super().notify(order)
 
     # -- fills go out ------------------------------------------------------------------------

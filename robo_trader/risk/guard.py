@@ -26,7 +26,7 @@ from robo_trader.risk.rule import BATCH, RiskRule
 from robo_trader.risk.sectors import SectorMap
 from robo_trader.risk.tally import Tally
 from robo_trader.risk.usage import Measures, Usage
-from robo_trader.risk.view import View
+from robo_trader.risk.view import Facts, View
 
 _Check = Callable[[Intent, View], Decision | None]
 
@@ -103,9 +103,28 @@ class Guard:
         """
         if by_operator:
             return [Decision(intent=intent) for intent in family]
-        known = [self._known_as(intent, book) for intent in family]
-        decisions = self._decide(known, book)
-        if all(one is other for one, other in zip(known, family, strict=True)):
+        try:
+            known = family
+            if len(family) != 1 or self._symbols.get(family[0].symbol) != family[0].symbol:
+                known = [self._known_as(intent, book) for intent in family]
+            state = ACTIVE
+            if self._halts is not None:
+                halt = self._follow_halts(book)
+                state = halt.state
+                if state == HALTED:
+                    return [self._veto(intent, "halt", halt.text()) for intent in family]
+            blind = ""
+            try:
+                self.view.look(book)
+            except Exception as error:  # noqa: BLE001 - reducing orders still pass, others say why not
+                blind = _blind(error)
+            if len(known) == 1 and known[0].parent is None:
+                decisions = [self._judge(known[0], book, state, blind, None)[0]]
+            else:
+                decisions = self._family(known, book, state, blind)
+        except Exception as error:  # noqa: BLE001 - an order that nobody could judge is not sent
+            return [self._veto(intent, "guard", _blind(error)) for intent in family]
+        if known is family:
             return decisions
         return [replace(d, intent=intent) for d, intent in zip(decisions, family, strict=True)]
 
@@ -115,29 +134,6 @@ class Guard:
         if symbol is None:
             symbol = self._symbols[intent.symbol] = book.instrument(intent.symbol).symbol
         return intent if symbol == intent.symbol else replace(intent, symbol=symbol)
-
-    def _decide(self, family: Sequence[Intent], book: Book) -> list[Decision]:
-        state = ACTIVE
-        if self._halts is not None:
-            halt = self._follow_halts(book)
-            state = halt.state
-            if state == HALTED:
-                return [self._veto(intent, "halt", halt.text()) for intent in family]
-        try:
-            blind = self._look(book)
-            if len(family) == 1 and family[0].parent is None:
-                return [self._judge(family[0], book, state, blind, None)[0]]
-            return self._family(family, book, state, blind)
-        except Exception as error:  # noqa: BLE001 - an order that nobody could judge is not sent
-            return [self._veto(intent, "guard", _blind(error)) for intent in family]
-
-    def _look(self, book: Book) -> str:
-        """Bring the view up to date; return why that failed, so that reducing orders still pass."""
-        try:
-            self.view.look(book)
-        except Exception as error:  # noqa: BLE001 - said in the reasons of the orders it concerns
-            return _blind(error)
-        return ""
 
     def _family(self, family: Sequence[Intent], book: Book, state: State, blind: str) -> list[Decision]:
         """Judge the heads of a family, let the children follow their parents."""
@@ -172,11 +168,12 @@ class Guard:
         return settled
 
     def _count(
-        self, intent: Intent, size: float, position: float, working: Sequence[WorkingOrder], price: float
-    ) -> None:
+        self, intent: Intent, size: float, position: float, working: Sequence[WorkingOrder],
+        price: float, facts: Facts,
+    ) -> None:  # fmt: skip
         """Count a lone order that passes, before the book knows of it."""
         if not working and intent.type == "Market" and intent.oco is None:
-            self.view.hold(intent.symbol, position + (size if intent.side == "BUY" else -size), price)
+            self.view.hold(intent.symbol, position + (size if intent.side == "BUY" else -size), price, facts)
         else:
             self.view.update(intent.symbol, [_working(intent, size, ())])
 
@@ -205,24 +202,29 @@ class Guard:
             return self._veto(intent, "guard", f"{size!r} is no size"), 0.0, 0.0
         position = book.position(symbol)
         working = book.working(symbol)
+        facts = view.known.get(symbol) or view.facts(symbol)
         if extra:
             working = [*working, *extra]
-        price = book.price(symbol)
+        price = view.prices.get(symbol) if not blind else None
+        if price is None:
+            price = book.price(symbol) if blind else view.price(symbol)
         group = intent.order_id if intent.oco is None and intent.parent is None else _group(intent)
         closing = 0.0
         if position and (position > 0) == (side == "SELL"):
-            closing = closing_part(side, size, position, working, group)
+            closing = (
+                closing_part(side, size, position, working, group) if working else min(size, abs(position))
+            )
             if closing >= size * (1 - SLACK):
                 # An exit may unbalance the portfolio: it uses up what the rules on totals gave away.
-                self._budget -= size * price * view.facts(symbol)[1]
+                self._budget -= size * price * facts[1]
                 if extra is None and not blind:
-                    self._count(intent, size, position, working, price)
+                    self._count(intent, size, position, working, price, facts)
                 return self._allow(intent), 0.0, 0.0
         if blind or not price > 0:
             why = blind or f"{symbol} has no price yet"
             return self._settle(intent, closing, 0.0, [_vetoed("guard", why)])
         opening = intent if not closing else replace(intent, size=size - closing)
-        view.judge(opening, closing, position, working, price, group)
+        view.judge(opening, closing, position, working, price, group, facts)
         wanted = allowed = opening.size
         said: list[Answer] = []
         if state != ACTIVE:
@@ -247,10 +249,7 @@ class Guard:
             decision, opened, wanted = self._settle(intent, closing, allowed, said)
         if extra is None and decision.action != "veto":
             passed = size if decision.size is None else decision.size
-            if working or intent.type != "Market" or intent.oco is not None:
-                view.update(symbol, [_working(intent, passed, ())])
-            else:
-                view.hold(symbol, position + (passed if side == "BUY" else -passed), price, view.judged)
+            self._count(intent, passed, position, working, price, facts)
         return decision, opened, wanted
 
     def _to_ask(self, size: float) -> Sequence[tuple[str, RiskRule, _Check]]:

@@ -51,7 +51,8 @@ class View:
     short for a sell) without the opening part that is judged, and `reach` the same as money, in
     units of the order's price; `unit` is the money of one unit at that price, `plain_unit` at the
     last close; `after` is the money with the opening part, and `own_*` is what the symbol has in the
-    sums now. `judged` are the facts of its symbol, `at_work` the working orders in it.
+    sums now. `judged` are the facts of its symbol, `at_work` the working orders in it. `known` are the
+    facts and `prices` the closes that somebody has asked for at this moment.
     """
 
     def __init__(self, sectors: SectorMap) -> None:
@@ -66,9 +67,10 @@ class View:
         self.judged: Facts
         self.at_work: Sequence[WorkingOrder] = ()
         self._book: Book | None = None
-        self._facts: dict[str, Facts] = {}
+        self.known: dict[str, Facts] = {}
         self._exposures: dict[str, _Kept] = {}
         self._sector_gross: dict[str, float] = {}
+        self.prices: dict[str, float] = {}
 
     # -- what the book says ------------------------------------------------------------------
 
@@ -88,7 +90,10 @@ class View:
 
     def price(self, symbol: str) -> float:
         """Return the last known close; NaN before the first bar."""
-        return self.book.price(symbol)
+        price = self.prices.get(symbol)
+        if price is None:
+            price = self.prices[symbol] = self.book.price(symbol)
+        return price
 
     def working(self, symbol: str) -> Sequence[WorkingOrder]:
         """Return the working orders in `symbol`."""
@@ -104,13 +109,13 @@ class View:
 
     def facts(self, symbol: str) -> Facts:
         """Return multiplier, lot and sector of `symbol`."""
-        found = self._facts.get(symbol)
+        found = self.known.get(symbol)
         if found is None:
             instrument = self.book.instrument(symbol)
             sector = instrument.sector or self.sectors.sector(symbol) or symbol
             broad = sector == BROAD_INDEX
             found = Facts(instrument, instrument.multiplier, instrument.lot, sector, broad)
-            self._facts[symbol] = found
+            self.known[symbol] = found
         return found
 
     def sector(self, symbol: str) -> str:
@@ -133,17 +138,21 @@ class View:
 
     def look(self, book: Book) -> None:
         """Bring everything up to date."""
-        changed = book.changed()
-        if book is not self._book or book.now != self.now or changed is None:
-            if book is not self._book:
-                self._facts.clear()
-            self._book, self.now = book, book.now
-            self._appraise(book)
+        if book is not self._book:
+            self._book, self.now = book, -1
+            self.known.clear()
+        changed, now = book.changed(), book.now
+        if now == self.now and changed is not None and not changed:
+            return
+        # Where anything fails, everything is worked out anew the next time.
+        before, self.now = self.now, -1
+        self._appraise(book)
+        if now != before or changed is None:
             self._rebuild(book)
-        elif changed:
-            self._appraise(book)
+        else:
             for symbol in changed:
                 self.update(symbol)
+        self.now = now
 
     def _appraise(self, book: Book) -> None:
         self.stamp += 1
@@ -151,12 +160,15 @@ class View:
 
     def _rebuild(self, book: Book) -> None:
         """Work out every exposure; most symbols have a position and no order."""
-        exposures, sectors, facts_of = self._exposures, self._sector_gross, self._facts
+        exposures, sectors, facts_of = self._exposures, self._sector_gross, self.known
+        prices = self.prices
+        prices.clear()
         exposures.clear()
         sectors.clear()
         net = gross = longs = 0.0
         for symbol, position, price in book.holdings():
             facts = facts_of.get(symbol) or self.facts(symbol)
+            prices[symbol] = price
             money = position * price * facts[1]
             size = money if money > 0 else -money
             exposures[symbol] = (money, money, size)
@@ -176,20 +188,30 @@ class View:
         if extra:
             working = [*working, *extra]
         position = book.position(symbol)
+        facts = self.facts(symbol)
         if not working and not position:
-            self._put(symbol, _NONE)
+            self._put(symbol, _NONE, facts)
         elif not working:
-            self.hold(symbol, position, book.price(symbol))
+            self.hold(symbol, position, self.price(symbol), facts)
         else:
-            price = _known(book.price(symbol))
-            self._put(symbol, _money(span(position, working, price), price, self.facts(symbol)[1]))
+            price = _known(self.price(symbol))
+            self._put(symbol, _money(span(position, working, price), price, facts[1]), facts)
 
-    def hold(self, symbol: str, position: float, price: float, facts: Facts | None = None) -> None:
+    def hold(self, symbol: str, position: float, price: float, facts: Facts) -> None:
         """Count `symbol` at `position`, at which it will surely stand."""
-        money = position * price * (facts or self.facts(symbol))[1]
-        self._put(symbol, (money, money, money if money > 0 else -money))
+        # `_put` for a certain position: of all that happens to a rebalance, this happens most.
+        money = position * price * facts[1]
+        size = money if money > 0 else -money
+        low, high, gross = self._exposures.get(symbol, _NONE)
+        self._exposures[symbol] = (money, money, size)
+        self.gross += size - gross
+        self.net_high += money - high
+        self.net_low += money - low
+        self.longs += (money if money > 0 else 0.0) - (high if high > 0 else 0.0)
+        sector = facts[3]
+        self._sector_gross[sector] = self._sector_gross.get(sector, 0.0) + size - gross
 
-    def _put(self, symbol: str, after: _Kept) -> None:
+    def _put(self, symbol: str, after: _Kept, facts: Facts) -> None:
         low, high, gross = self._exposures.get(symbol, _NONE)
         if after is _NONE:
             self._exposures.pop(symbol, None)
@@ -199,7 +221,7 @@ class View:
         self.net_high += after[1] - high
         self.net_low += after[0] - low
         self.longs += (after[1] if after[1] > 0 else 0.0) - (high if high > 0 else 0.0)
-        sector = self._facts[symbol][3] if symbol in self._facts else self.facts(symbol)[3]
+        sector = facts[3]
         self._sector_gross[sector] = self._sector_gross.get(sector, 0.0) + after[2] - gross
 
     def judge(
@@ -210,13 +232,15 @@ class View:
         working: Sequence[WorkingOrder],
         price: float,
         group: int,
+        facts: Facts,
     ) -> None:
         """Set the figures of the order under judgement.
 
         `closing` is the part of the order that reduces and is not in `intent`; `position`, `working`
-        and `price` are the book's; `group` is the order's own, which is not counted beside it.
+        and `price` are the book's; `group` is the order's own, which is not counted beside it;
+        `facts` are those of its symbol.
         """
-        self.judged = facts = self._facts.get(intent.symbol) or self.facts(intent.symbol)
+        self.judged = facts
         self.at_work = working
         self.own_low, self.own_high, self.own_gross = self._exposures.get(intent.symbol, _NONE)
         buying, size, multiplier = intent.side == "BUY", intent.size, facts[1]

@@ -258,6 +258,37 @@ def test_correlation_is_numpys_and_side_times_side_decides(seed: int) -> None:
     assert guard.tally.orders == 6
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_many_questions_of_one_moment_are_answered_as_the_first(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [f"S{i}" for i in range(30)]
+    n, market = 80, rng.normal(0.0, 0.01, 80)
+    dates = np.datetime64("2024-01-01") + np.arange(n)
+    account = Account(dict.fromkeys(names, 10.0))
+    for k, name in enumerate(names):
+        own = rng.normal(0.0, 0.01 * (0.3 + 0.1 * (k % 10)), n)
+        account.history[name] = (dates, 50.0 * np.exp(np.cumsum((-1 if k % 7 == 3 else 1) * market + own)))
+    held = names[:12]
+    for name in held:
+        account.positions[name] = float(rng.choice((-100, 100)))
+    guard = make_guard(correlation={"limit": 0.75, "window": 60, "least": 30})
+    refused = 0
+    for symbol in names * 2:
+        side = "BUY" if account.position(symbol) >= 0 else "SELL"
+        decision = guard.decide([account.intent(symbol, side, 1)], account)[0]
+        sign = 1 if side == "BUY" else -1
+        worst = max(
+            sign * math.copysign(1, size) * by_numpy(account, symbol, o, 60, 30)
+            for o, size in account.positions.items() if size and o != symbol
+        )  # fmt: skip
+        assert (decision.action == "veto") == (worst > 0.75), (symbol, worst)
+        refused += decision.action == "veto"
+        account.accept([decision])
+        for order in list(account.orders):
+            account.fill(order)
+    assert 0 < refused < len(names) * 2
+
+
 def test_declared_pairs_index_funds_and_short_histories_are_exempt() -> None:
     account = with_history(np.random.default_rng(3), "AB")
     account.history["B"] = account.history["A"]

@@ -99,14 +99,13 @@ class FastBooks(FastAccount):
         self._ocol[ref] = [ref]
 
     def notify(self, order: Any) -> None:
-        if self.unheard and self._free:
+        if not self._free and order.status > _ACCEPTED:
+            self.book.touch(order)
+        if self.unheard:
             return
         if not self._working:
             self.nudge.append("notice")
-        if self._free:
-            self.notifs.append(order.clone())
-        else:
-            super().notify(order)
+        self.notifs.append(order.clone())
 
     def submit_accept(self, order: Any) -> None:
         order.pannotated = None

@@ -23,6 +23,11 @@ from robo_trader.risk.view import View
 _Vector = NDArray[np.float64]
 _Dates = NDArray[np.datetime64]
 
+#: So many questions of one moment are answered one by one.
+_FEW = 8
+#: Far more than products of half the digits can be wrong by.
+_DOUBT = 1e-3
+
 
 class Correlation(RiskRule):
     """Vetoes an opening whose returns correlate with a held or ordered position's beyond `limit`.
@@ -120,42 +125,43 @@ class TrailingReturns:
         if symbol not in self._there:
             self._add((symbol,), book)
         own = self._there[symbol]
-        found: list[tuple[str, float]] = []
-        vector = self._known[symbol][2]
-        if vector is not None:
-            group = self._groups[own]
-            rho = group.rows[: len(group.symbols)] @ vector
-            for i in np.flatnonzero(np.abs(rho) > beyond).tolist():
-                found.append((group.symbols[i], float(rho[i])))
-        for key, group in self._groups.items():
-            if key != own:
-                for other in group.symbols:
-                    apart = self._pair(symbol, other, book)
-                    if abs(apart) > beyond:
-                        found.append((other, apart))
-        found = [(other, rho) for other, rho in found if other != symbol]
-        found.sort(key=lambda item: -abs(item[1]))
+        found = self._groups[own].related(symbol, beyond)
+        if len(self._groups) > 1:
+            for key, group in self._groups.items():
+                if key != own:
+                    for other in group.place:
+                        apart = self._pair(symbol, other, book)
+                        if abs(apart) > beyond:
+                            found.append((other, apart))
+        if len(found) > 1:
+            found.sort(key=lambda item: -abs(item[1]))
         return found
 
     def _add(self, symbols: Iterable[str], book: View) -> None:
         fresh: dict[bytes, list[tuple[str, int, _Vector]]] = {}
+        known, window = self._known, self.window + 1
+        there: dict[bytes, list[str]] = {}
         for symbol in symbols:
             dates, closes = book.closes(symbol)
-            known = self._known.get(symbol)
-            if known is None or known[0] != len(closes):
-                tail = dates[-self.window - 1 :]
-                fresh.setdefault(tail.tobytes(), []).append((symbol, len(closes), closes[-self.window - 1 :]))
+            before = known.get(symbol)
+            if before is None or before[0] != len(closes):
+                key = dates[-window:].tobytes()
+                fresh.setdefault(key, []).append((symbol, len(closes), closes[-window:]))
+            else:
+                key = before[1]
+            self._there[symbol] = key
+            there.setdefault(key, []).append(symbol)
         for key, rows in fresh.items():
             matrix = normalised(np.array([row[2] for row in rows]), self.least)
-            for i, (symbol, n, _) in enumerate(rows):
-                self._known[symbol] = (n, key, None if matrix is None else matrix[i])
-        for symbol in symbols:
-            _, key, vector = self._known[symbol]
-            self._there[symbol] = key
+            vectors: Iterable[_Vector | None] = [None] * len(rows) if matrix is None else matrix
+            for (symbol, n, _), vector in zip(rows, vectors, strict=True):
+                known[symbol] = (n, key, vector)
+        for key, names in there.items():
+            vectors = [known[symbol][2] for symbol in names]
             group = self._groups.get(key)
             if group is None:
-                group = self._groups[key] = _Group(0 if vector is None else len(vector))
-            group.add(symbol, vector)
+                group = self._groups[key] = _Group()
+            group.add(names, vectors)
 
     def _pair(self, one: str, other: str, book: View) -> float:
         (dates_1, closes_1), (dates_2, closes_2) = book.closes(one), book.closes(other)
@@ -166,19 +172,67 @@ class TrailingReturns:
 
 
 class _Group:
-    """Symbols with the same sessions, their normalised returns as the rows of one array."""
+    """Symbols with the same sessions, their normalised returns as the rows of one array.
 
-    def __init__(self, width: int) -> None:
-        self.symbols: list[str] = []
-        self.rows: _Vector = np.zeros((16, width))
+    A few questions are answered by a product of the array with one row. After `_FEW` of them all
+    pairs are worked out at once, so that a rebalance of many symbols pays for them once a bar, and
+    only who has a relation at all is asked about further.
+    """
 
-    def add(self, symbol: str, vector: _Vector | None) -> None:
-        n = len(self.symbols)
-        if n == len(self.rows):
-            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
-        if vector is not None:
-            self.rows[n] = vector
-        self.symbols.append(symbol)
+    def __init__(self) -> None:
+        self.place: dict[str, int] = {}
+        self._names: list[str] = []
+        self._rows: _Vector | None = None
+        self._questions = 0
+        # Once all pairs are worked out: who is related to anybody beyond this limit.
+        self._limit: float | None = None
+        self._has_any: list[bool] = []
+
+    def add(self, symbols: Sequence[str], vectors: Sequence[_Vector | None]) -> None:
+        """Add symbols with their returns; all of a group have some, or none has."""
+        n = len(self._names)
+        self.place.update(zip(symbols, range(n, n + len(symbols)), strict=True))
+        self._names += symbols
+        rows = [vector for vector in vectors if vector is not None]
+        if not rows:
+            return
+        if self._rows is None:
+            self._rows = np.array(rows)
+        else:
+            if n + len(rows) > len(self._rows):
+                more = np.zeros((max(len(rows), len(self._rows)), self._rows.shape[1]))
+                self._rows = np.concatenate([self._rows, more])
+            self._rows[n : n + len(rows)] = rows
+        if self._has_any:
+            self._compare(n)
+
+    def related(self, symbol: str, beyond: float) -> list[tuple[str, float]]:
+        """Return the others whose correlation with `symbol` is beyond `beyond`, either way."""
+        if self._rows is None:
+            return []
+        i = self.place[symbol]
+        if beyond == self._limit:
+            if not self._has_any[i]:
+                return []
+        else:
+            self._questions += 1
+            if self._questions > _FEW:
+                self._limit, self._has_any = beyond, []
+                self._compare(0)
+        rho = self._rows[: len(self._names)] @ self._rows[i]
+        others = np.flatnonzero(np.abs(rho) > beyond).tolist()
+        return [(self._names[k], float(rho[k])) for k in others if k != i]
+
+    def _compare(self, first: int) -> None:
+        """Find out who may be related to whom, from the symbol number `first` on."""
+        assert self._rows is not None and self._limit is not None
+        # Half the digits are enough to tell who is surely not; the others are asked about exactly.
+        rows = self._rows[: len(self._names)].astype(np.float32)
+        strong = np.abs(rows @ rows[first:].T) > np.float32(self._limit - _DOUBT)
+        np.fill_diagonal(strong[first:], False)
+        for k in np.flatnonzero(strong[:first].any(axis=1)).tolist():
+            self._has_any[k] = True
+        self._has_any += strong.any(axis=0).tolist()
 
 
 def normalised(closes: _Vector, least: int) -> _Vector | None:

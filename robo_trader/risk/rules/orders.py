@@ -14,6 +14,7 @@ from robo_trader.calendars import get_calendar
 from robo_trader.clock import NS_PER_SECOND, from_ns
 from robo_trader.errors import ConfigError
 from robo_trader.records import Decision, Intent
+from robo_trader.risk.book import WorkingOrder
 from robo_trader.risk.limits import count, names, number
 from robo_trader.risk.rule import BATCH, RiskRule
 from robo_trader.risk.usage import Usage
@@ -74,38 +75,36 @@ class DuplicateOrder(RiskRule):
     def __init__(self, seconds: float = 1.0) -> None:
         self.seconds = number("duplicate", "seconds", seconds, most=86_400)
         self._window = int(self.seconds * NS_PER_SECOND)
-        self._sent: dict[tuple[object, ...], int] = {}
+        #: By symbol: what was sent lately, and when (ns UTC).
+        self._sent: dict[str, list[tuple[int, Intent]]] = {}
         self._last = 0
-        self._asked: tuple[Intent, tuple[object, ...]] | None = None
 
     def check(self, intent: Intent, book: View) -> Decision | None:
         """Veto `intent` when it is a repetition."""
         for order in book.at_work:
-            if (
-                order.side == intent.side
-                and order.size == intent.size
-                and order.type == intent.type
-                and order.limit == intent.limit
-                and order.stop == intent.stop
-            ):
+            if _is_same(order, intent):
                 reason = f"order {order.order_id} is the same and still works"
                 return self.veto(intent, reason, order=order.order_id)
-        if self._last > book.now - self._window:
-            self._asked = (intent, _key(intent))
-            before = self._sent.get(self._asked[1])
-            if before is not None and before > book.now - self._window:
-                ago = (book.now - before) / NS_PER_SECOND
-                reason = f"the same order was sent less than {self.seconds:g} s ago"
-                return self.veto(intent, reason, limit=self.seconds, seen=ago)
+        since = book.now - self._window
+        if self._last > since:
+            for at, before in reversed(self._sent.get(intent.symbol, ())):
+                if at > since and _is_same(before, intent):
+                    reason = f"the same order was sent less than {self.seconds:g} s ago"
+                    seen = (book.now - at) / NS_PER_SECOND
+                    return self.veto(intent, reason, limit=self.seconds, seen=seen)
         return None
 
     def sent(self, intent: Intent, book: View) -> None:
         """Remember an order for a while."""
-        if self._last <= book.now - self._window:
-            self._sent.clear()
-        self._last = book.now
-        asked = self._asked
-        self._sent[asked[1] if asked is not None and asked[0] is intent else _key(intent)] = book.now
+        now, sent = book.now, self._sent
+        if self._last <= now - self._window:
+            sent.clear()
+        self._last = now
+        if intent.symbol in sent:
+            before = [row for row in sent[intent.symbol] if row[0] > now - self._window]
+            sent[intent.symbol] = [*before, (now, intent)]
+        else:
+            sent[intent.symbol] = [(now, intent)]
 
 
 class AllowList(RiskRule):
@@ -170,8 +169,14 @@ class TradingHours(RiskRule):
         return self.veto(intent, reason, hours=self.hours, local=f"{local:%Y-%m-%dT%H:%M:%S%z}")
 
 
-def _key(intent: Intent) -> tuple[object, ...]:
-    return (intent.symbol, intent.side, intent.size, intent.type, intent.limit, intent.stop)
+def _is_same(one: Intent | WorkingOrder, other: Intent) -> bool:
+    return (
+        one.size == other.size
+        and one.side == other.side
+        and one.type == other.type
+        and one.limit == other.limit
+        and one.stop == other.stop
+    )
 
 
 def _between(text: object) -> tuple[time, time]:
