@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from robo_trader.bars.frame import BarFrame
 from robo_trader.engine.broker import RecordingBroker, StockBroker
 from robo_trader.engine.cerebro import Progress, RoboCerebro
@@ -17,7 +15,7 @@ from robo_trader.engine.fast.cerebro import FastCerebro
 from robo_trader.engine.fast.honest import FastHonestBroker
 from robo_trader.engine.fast.moment import FastContext
 from robo_trader.engine.fast.recorder import FastRecorder
-from robo_trader.engine.fast.schedule import Schedule, clocks_of
+from robo_trader.engine.fast.schedule import Clock, Schedule, clocks_of
 from robo_trader.engine.fast.schedule import one_clock as is_one_clock
 from robo_trader.engine.fast.stock import FastStockBroker
 from robo_trader.engine.honest import HonestBroker
@@ -69,9 +67,12 @@ def assemble(
         len(tape) > 0 and any(handles_events(cls) for cls, _ in strategies)
     )
     reasons = _why_plain(settings)
-    make = _plain if reasons else _fast
-    cerebro, recorder, broker = make(frames, settings, tape, signals, gate, hooks, heard)
-    _fit(cerebro, broker, frames, settings)
+    clocks = clocks_of(frames)
+    if reasons:
+        cerebro, recorder, broker = _plain(frames, settings, tape, signals, gate, hooks, heard)
+    else:
+        cerebro, recorder, broker = _fast(clocks, settings, tape, signals, gate, hooks, heard)
+    _fit(cerebro, broker, frames, clocks, settings)
     for cls, params in strategies:
         cerebro.addstrategy(cls, **params)
     return Parts(cerebro, recorder, cerebro.at_open, "plain" if reasons else "fast", reasons)
@@ -103,11 +104,10 @@ def _plain(
 
 
 def _fast(
-    frames: Sequence[BarFrame], settings: EngineSettings, tape: EventTape, signals: SignalTape,
+    clocks: Sequence[Clock], settings: EngineSettings, tape: EventTape, signals: SignalTape,
     gate: Gate | None, hooks: Hooks, heard: bool,
 ) -> tuple[RoboCerebro, Recorder, RecordingBroker]:  # fmt: skip
     honest = settings.fill_rules == "honest"
-    clocks = clocks_of(frames)
     recorder = FastRecorder(hooks.fill, hooks.decision)
     context = FastContext(tape=signals, seed=settings.seed, trading_from=settings.trading_from or 0)
     cerebro = FastCerebro(
@@ -130,7 +130,11 @@ def _cerebro_params(settings: EngineSettings) -> dict[str, Any]:
 
 
 def _fit(
-    cerebro: RoboCerebro, broker: RecordingBroker, frames: Sequence[BarFrame], settings: EngineSettings
+    cerebro: RoboCerebro,
+    broker: RecordingBroker,
+    frames: Sequence[BarFrame],
+    clocks: Sequence[Clock],
+    settings: EngineSettings,
 ) -> None:
     """Give Cerebro its broker and feeds, and each feed its commission."""
     broker.setcash(settings.cash)
@@ -140,17 +144,16 @@ def _fit(
     if settings.cheat_on_close:
         broker.set_coc(True)
     cerebro.broker = broker
-    alike: dict[tuple[int, int], BarsFeed] = {}
-    for frame in frames:
+    first_of = {i: clock.members[0] for clock in clocks for i in clock.members}
+    for i, frame in enumerate(frames):
         feed = BarsFeed(  # type: ignore[call-arg]  # parameters of Backtrader's metaclass
             dataname=frame,
             tz=settings.strategy_tz,
             audit=settings.audit,
             guard=settings.fill_rules == "honest",
         )
-        same = alike.setdefault((len(frame), int(frame.end[-1])), feed)
-        if same is not feed and np.array_equal(same.frame.end, frame.end):
-            feed.share_times(same)
+        if first_of[i] != i:
+            feed.share_times(cerebro.datas[first_of[i]])
         cerebro.adddata(feed, name=frame.symbol)
         scheme = commission_for(frame.instrument, settings.commission, fractional=settings.fractional)
         broker.addcommissioninfo(scheme, name=frame.symbol)

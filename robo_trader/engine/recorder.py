@@ -98,6 +98,7 @@ class Recorder:
         self._allowed: tuple[list[int], list[int]] = [], []
         self._ids: dict[int, int] = {}
         self._reasons: dict[int, str] = {}
+        self._time = (-1, from_ns(0))
         self._on_fill = on_fill
         self._on_decision = on_decision
 
@@ -152,8 +153,10 @@ class Recorder:
 
     def _fill_record(self, raw: tuple[Any, int, float, float, float, str, int]) -> Fill:
         order, time, size, price, commission, because, _ = raw
+        if time != self._time[0]:
+            self._time = time, from_ns(time)
         return Fill(
-            time=from_ns(time),
+            time=self._time[1],
             symbol=order.data._name,
             side="BUY" if size > 0 else "SELL",
             size=abs(float(size)),
@@ -235,16 +238,18 @@ class Recorder:
 
     def sizes(self, names: Sequence[str], n: int) -> dict[str, Column]:
         """Return the signed position at each of `n` marks, by symbol."""
-        sizes: dict[str, Column] = {name: np.zeros(n) for name in names}
-        places = self.places([raw[-1] for raw in self.fills]).tolist()
-        traded = set()
-        for (order, _, size, *_), place in zip(self.fills, places, strict=True):
-            if place < n:
-                name = order.data._name
-                sizes[name][place] += size
-                traded.add(name)
-        for name in traded:
-            np.cumsum(sizes[name], out=sizes[name])
+        nothing = np.zeros(n)
+        nothing.flags.writeable = False
+        sizes: dict[str, Column] = dict.fromkeys(names, nothing)
+        traded = {name: k for k, name in enumerate(dict.fromkeys(raw[0].data._name for raw in self.fills))}
+        changes = np.zeros((len(traded), n))
+        at = self.places([raw[-1] for raw in self.fills])
+        who = np.array([traded[raw[0].data._name] for raw in self.fills], dtype=np.intp)
+        by = np.array([raw[2] for raw in self.fills], dtype=float)
+        kept = at < n
+        np.add.at(changes, (who[kept], at[kept]), by[kept])  # one by one, in their order
+        np.cumsum(changes, axis=1, out=changes)
+        sizes.update((name, changes[k]) for name, k in traded.items())
         return sizes
 
 
@@ -257,6 +262,10 @@ def _closes_at(frames: Sequence[BarFrame], times: NDArray[np.int64]) -> dict[str
             end = frame.end
             at = np.searchsorted(end, times, side="right") - 1
             first = int(np.searchsorted(at, 0))
+            every = np.array_equal(end, times)
+        if every:
+            prices[frame.symbol] = frame.close
+            continue
         column = prices[frame.symbol] = frame.close[at]
         column[:first] = np.nan
     return prices
