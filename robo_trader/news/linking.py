@@ -33,7 +33,7 @@ _EXCHANGE = (
 _CASHTAG = re.compile(r"(?<![\w$])\$([A-Z]{1,5}(?:[.-][A-Z]{1,2})?)(?![\w$])")
 _LISTED = re.compile(rf"\b{_EXCHANGE}\s*:\s*([A-Z]{{1,5}}(?:[.-][A-Z]{{1,2}})?)(?!\w)")
 _BRACKETED = re.compile(
-    r"\(\s*([A-Z]{2,5}(?:[.-][A-Z]{1,2})?)(?:\.(?:O|N|OQ|K))?\s*\)"
+    r"\(\s*([A-Z]{2,5}(?:[.-][A-JV])?)(?:\.(?:O|N|OQ|K))?\s*\)"
     r"|\b([A-Z]{1,5})\.(?:O|N|OQ|K)\b"
 )
 _BARE = re.compile(r"(?<![\w$.&'-])([A-Z]{3,5})(?![\w$&'-]|\.[A-Z])")
@@ -73,7 +73,7 @@ class Linker:
             names += [_Name(symbol, text.removeprefix("~"), text.startswith("~")) for text in texts]
         self._known = frozenset(name.symbol for name in names) | (self._allowed or frozenset())
         # One instrument may be spelt BRK.B, BRK-B or BRK B: the spelling of the allow list is returned.
-        self._spelling = {_plain(symbol): symbol for symbol in sorted(self._allowed or self._known)}
+        self._spelling = {_plain(symbol): symbol for symbol in sorted(self._known if self._allowed is None else self._allowed)}
         names = [name for name in names if _plain(name.symbol) in self._spelling]
         self._names = {name.text.casefold().replace("\u2019", "'"): name for name in reversed(names)}
         words = sorted(self._names, key=len, reverse=True)
