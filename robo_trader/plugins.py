@@ -97,7 +97,10 @@ class PluginHost:
         cls = load_target(offer, row)
         options = self.options(kind, name)
         try:
-            return make(offer, cls, options)
+            thing = make(offer, cls, options)
+            if hasattr(thing, "use_host"):
+                thing.use_host(self)  # An ensemble is made of other things of this host.
+            return thing
         except (ConfigError, PluginError) as error:
             # Without its cause, whose text may hold what was just resolved.
             raise type(error)(self.scrub(error.message), hint=self.scrub(error.hint)) from None

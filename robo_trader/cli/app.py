@@ -37,6 +37,7 @@ COMMANDS: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("backtest", "Try", "Run a strategy over past bars; alone, run the demonstration."),
+        Entry("ask", "Try", "Ask an analyst what a headline means; without a key, at once."),
         Entry("explain", "Try", "Tell why an order, a trade or a whole run happened."),
         Entry("runs", "Try", "List, show, compare, open, export, back up and prune finished runs."),
         Entry("new", "Build", "Start a strategy or a plugin as a package of its own."),

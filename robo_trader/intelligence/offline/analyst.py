@@ -7,10 +7,13 @@ is in sample. It abstains when unsure and never raises on any text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from robo_trader.intelligence.analyst import Analyst
 from robo_trader.intelligence.offline.judge import judge_event, judge_text
+from robo_trader.intelligence.offline.scoring import measured
 from robo_trader.intelligence.offline.verdict import Verdict
 from robo_trader.records import Abstain, Event, View
 
@@ -37,6 +40,11 @@ class OfflineAnalyst(Analyst):
             )
             for symbol in event.symbols or ("*",)
         ]
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what was measured of it, for the record of a run."""
+        found = measured()
+        return {} if found is None else {"measured": str(found), "data": found.data}
 
     def judge(self, text: str, *, kind: str = "news", symbol: str | None = None) -> Verdict | Abstain:
         """Return what `text` means for the holder of `symbol`, or why that cannot be told.

@@ -7,6 +7,7 @@ sentences disagree is abstained from. Nothing here raises on any text.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
@@ -16,6 +17,8 @@ from robo_trader.records import Abstain
 #: Up to so many characters on one line a text is one sentence, whatever stops stand in it.
 SHORT = 400
 _MOST_SENTENCES = 600
+#: Longer sentences are lists and tables; they are judged in pieces of so many characters.
+_LONGEST = 1_000
 _END = re.compile(r"(?<=[.!?])[\"')\u201d]*\s+(?=[\"'(\u201c]?[A-Z0-9$])|\n+")
 _BROKEN = re.compile(
     r"\b(?:Inc|Corp|Co|Ltd|Mr|Mrs|Ms|Dr|No|St|vs|approx|U\.S|Jan|Feb|Aug|Sept|Oct|Nov|Dec)\.$"
@@ -24,8 +27,8 @@ _LEAST_SCORE = 0.12
 _LEAST_AGREEMENT = 0.3
 
 
-def split(raw: str) -> list[str]:
-    """Return the sentences of a text, at most 600 of them."""
+def split(raw: str, most: int = _MOST_SENTENCES) -> list[str]:
+    """Return the first `most` sentences of a text."""
     if len(raw) <= SHORT and "\n" not in raw.strip():
         return [raw.strip()]
     parts: list[str] = []
@@ -34,7 +37,10 @@ def split(raw: str) -> list[str]:
             parts[-1] += f" {part}"
         elif part.strip():
             parts.append(part.strip())
-    return parts[:_MOST_SENTENCES]
+        if len(parts) > most:
+            break
+    pieces = [piece for part in parts for piece in (textwrap.wrap(part, _LONGEST) or [part])]
+    return pieces[:most]
 
 
 def add_up(

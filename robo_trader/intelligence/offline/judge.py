@@ -30,6 +30,8 @@ _MODEL_VETOES = 0.9
 _STRONG_BALANCE = 0.8
 #: What the model says alone is no event that anybody recognised: half as strong.
 _MODEL_ALONE = 0.5
+#: A story's news stands in its first sentences; calls and filings are read to the end.
+_NEWS_SENTENCES = 25
 _NOT_ENGLISH = Abstain("the text does not seem to be English")
 _NO_WORDS = Abstain("there are no words to judge")
 
@@ -38,9 +40,9 @@ def judge_event(title: str, body: str, kind: str, data: Mapping[str, Any]) -> Ve
     """Return what an event means: its figures first, else title and body."""
     whole = f"{title}\n{body}".strip()
     if kind == "fomc":
-        return judge_rates(Text(whole), data) or _judge_text(title, body)
+        return judge_rates(Text(whole), data) or _judge_text(title, body, kind)
     known = judge_data(kind, title, data)
-    said = _judge_text(title, body)
+    said = _judge_text(title, body, kind)
     if known is None:
         return said
     if not isinstance(said, Verdict) or not said.score:
@@ -54,11 +56,14 @@ def judge_event(title: str, body: str, kind: str, data: Mapping[str, Any]) -> Ve
     return Verdict(round(score, 3), round(confidence, 3), horizon, (*known.because, *said.because))
 
 
-def _judge_text(title: str, body: str) -> Verdict | Abstain:
-    head = judge_sentence(title) if title.strip() else None
+def _judge_text(title: str, body: str, kind: str) -> Verdict | Abstain:
     if not body.strip():
-        return head if head is not None else _NO_WORDS
-    return documents.add_up(documents.split(body), judge_sentence, head)
+        return judge_text(title)
+    head = judge_sentence(title) if title.strip() else None
+    sentences = (
+        documents.split(body, _NEWS_SENTENCES) if kind in ("news", "social") else documents.split(body)
+    )
+    return documents.add_up(sentences, judge_sentence, head)
 
 
 def judge_text(raw: str) -> Verdict | Abstain:

@@ -32,9 +32,12 @@ class Weighed:
 
     @property
     def because(self) -> tuple[str, ...]:
-        """The reasons that point the way of the balance, each said once."""
-        ours = [item.because for item in self.found if item.value * self.balance > 0]
-        return tuple(dict.fromkeys(ours))
+        """The reasons that point the way of the balance; about the same words the heaviest alone."""
+        told: list[Evidence] = []
+        for item in self.found:
+            if item.value * self.balance > 0 and not any(by.at <= item.at <= by.end for by in told):
+                told.append(item)
+        return tuple(dict.fromkeys(item.because for item in told))
 
 
 def weigh(text: Text) -> Weighed:

@@ -135,8 +135,8 @@ def test_items_of_filings() -> None:
 
 
 CALL = """Good afternoon and welcome to the second quarter conference call of Acme.
-Today's remarks include forward-looking statements. Net revenue came in at $5.2 billion, ahead of the
-$5.0 billion that analysts were looking for. Gross margin expanded 120 basis points. Operating expenses declined 4%.
+Today's remarks look forward. Net revenue came in at $5.2 billion, ahead of the $5.0 billion that
+analysts were looking for. Gross margin expanded 120 basis points. Operating expenses declined 4%.
 We are raising our full-year guidance. Churn fell to its lowest level in six years.
 Our tax rate was 21%. We operate 400 stores in 12 states. Freight costs rose slightly.
 I will now turn the call over to our chief financial officer. We will then open the line for questions.
