@@ -16,7 +16,7 @@ from robo_trader.bars.csv_layout import ALIASES, TIMES, plain
 from robo_trader.bars.frame import PRICES, Origin
 from robo_trader.bars.raw import RawColumns
 from robo_trader.bars.settings import Stamps
-from robo_trader.bars.stamptext import Stamp, parse_stamp
+from robo_trader.bars.stamptext import Stamp, epoch_unit, parse_stamp
 from robo_trader.clock import NS_PER_DAY
 from robo_trader.errors import DataError
 
@@ -106,7 +106,7 @@ def _stamps(
     if not usable:
         pick = next((t for t in TIMES if t in labels), None)
         if pick is None and _are_epochs(index):
-            return (*_from_objects(list(index), where), None)
+            return (*_from_objects([int(value) for value in index], where), None)
         if pick is None:
             raise DataError(
                 f"{where}: neither its index ({index.dtype}) nor a column holds dates",
@@ -130,8 +130,14 @@ def _stamps(
 
 
 def _are_epochs(index: Any) -> bool:
-    """Return whether an index holds numbers that can only be epochs (a plain count is far smaller)."""
-    return index.dtype.kind in "iu" and len(index) > 0 and bool(index.min() >= 10**8)
+    """Return whether an index holds numbers that can only be epochs (a plain count is far smaller).
+
+    Their size proves the unit; a fraction of it, or a size that would be two units, proves nothing.
+    """
+    if index.dtype.kind not in "iuf" or not len(index) or not index.min() >= 10**8:
+        return False
+    whole = index.dtype.kind != "f" or bool((index == index // 1).all())
+    return whole and epoch_unit(int(index.min())) == epoch_unit(int(index.max()))
 
 
 def _ns(stamps: Any) -> NDArray[np.int64]:

@@ -166,11 +166,12 @@ def _asked(symbol: str, symbols: Sequence[str] | None) -> bool:
 def _from_name(source: str | Path, symbols: Sequence[str] | None, wish: _Wish) -> list[BarFrame]:
     names = wish.plugins.names("bars") if wish.plugins is not None else []
     if isinstance(source, str) and source in names and wish.plugins is not None:
-        return _from_source(wish.plugins.create("bars", source), source, symbols, wish)
+        made = wish.plugins.create("bars", source)
+        return _not_the_folder(_from_source(made, source, symbols, wish), source)
     if source == "bundled":
         from robo_trader.bars.bundled import bundled_bars
 
-        return bundled_bars(symbols, settings=wish.settings)
+        return _not_the_folder(bundled_bars(symbols, settings=wish.settings), source)
     path = Path(source).expanduser()
     if not path.exists():
         if path.suffix == "" and len(path.parts) == 1:
@@ -187,6 +188,14 @@ def _from_name(source: str | Path, symbols: Sequence[str] | None, wish: _Wish) -
             f"{path} is one file, but {len(symbols)} symbols are asked for", hint="name the folder of files"
         )
     return [read_csv(path, symbol=symbols[0] if symbols else None, settings=wish.settings)]
+
+
+def _not_the_folder(frames: list[BarFrame], name: str) -> list[BarFrame]:
+    """Return the frames of the source `name`, with a note where a folder here has its name."""
+    if not Path(name).exists():
+        return frames
+    note = f"{name!r} is a bar source; the folder of that name was not read (--bars ./{name} reads it)"
+    return [replace(frames[0], notes=(*frames[0].notes, note)), *frames[1:]]
 
 
 def _from_source(source: Any, name: str, symbols: Sequence[str] | None, wish: _Wish) -> list[BarFrame]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from robo_trader.bars.defaults import default_instrument
 from robo_trader.errors import ConfigError, did_you_mean
 from robo_trader.instruments import Instrument
+from robo_trader.zones import zone
 
 Stamps = Literal["start", "end", "date"]
 
@@ -118,6 +119,8 @@ def _check_words(table: Mapping[str, Any], where: str) -> None:
     for key in ("calendar", "tz", "timeframe", *_TEXTS):
         if table.get(key) is not None and not isinstance(table[key], str):
             raise ConfigError(f"{where}.{key} must be text, not {table[key]!r}")
+    if table.get("tz") is not None:
+        zone(table["tz"])  # Also where no stamp would ever ask for it.
     for key in _NUMBERS:
         value = table.get(key, 1)
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:

@@ -62,9 +62,18 @@ def test_stamps_may_stand_in_a_column(name: str, values: Any) -> None:
     assert frame.session.astype(str).tolist() == DAYS.strftime("%Y-%m-%d").tolist()
 
 
-def test_epochs_may_be_the_index() -> None:
-    index = pd.Index(DAYS.as_unit("ms").astype("int64"))
-    assert str(BarFrame.from_pandas(table(index), symbol="SPY").session[0]) == "2024-01-02"
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("number", [int, float])
+def test_epochs_may_be_the_index(unit: Any, number: type) -> None:
+    index = pd.Index(DAYS.as_unit(unit).astype("int64").astype(number))
+    frame = BarFrame.from_pandas(table(index), symbol="SPY")
+    assert frame.session.astype(str).tolist() == DAYS.strftime("%Y-%m-%d").tolist()
+
+
+@pytest.mark.parametrize("index", [[1.7e9, 1.7e9 + 0.5, 1.7e9 + 1, 1.7e9 + 2], [17e8, 17e11, 18e11, 19e11]])
+def test_numbers_that_prove_no_unit_are_refused(index: list[float]) -> None:
+    with pytest.raises(DataError, match="nor a column holds dates"):
+        BarFrame.from_pandas(table(pd.Index(index)), symbol="SPY")
 
 
 def test_intraday_stamps_are_proven_or_said() -> None:

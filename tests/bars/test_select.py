@@ -247,6 +247,23 @@ def test_a_plugins_source_is_asked_symbol_by_symbol_then_cut_and_named() -> None
     assert caught.value.hint == "did you mean 'prices'?"
 
 
+def test_a_folder_with_a_sources_name_is_said_not_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    host: Any = Host(Prices())
+    said = "the folder of that name was not read (--bars ./prices reads it)"
+
+    def warned(frames: list[BarFrame]) -> list[bool]:
+        return [said in " ".join(frame.notes) for frame in frames]
+
+    assert warned(load_bars("prices", "SPY,QQQ", plugins=host)) == [False, False]
+    (tmp_path / "prices").mkdir()
+    table().to_csv(tmp_path / "prices" / "SPY.csv")
+    assert warned(load_bars("prices", "SPY,QQQ", plugins=host)) == [True, False]
+    assert load_bars("./prices", "SPY", plugins=host)[0].origin.source != "prices:SPY"
+
+
 def test_a_source_that_breaks_its_word_is_named() -> None:
     class Wrong(BarSource):
         def load(self, symbol: str, start: Any, end: Any, timeframe: Any) -> Any:

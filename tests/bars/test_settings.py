@@ -68,6 +68,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"align": True}, "bars.align must be one of session, none", ""),
     ({"repair": "yes"}, "bars.repair must be true or false, not 'yes'", ""),
     ({"tz": 5}, "bars.tz must be text", ""),
+    ({"tz": "Mars/Phobos"}, "unknown time zone 'Mars/Phobos'", "America/New_York"),
+    ({"symbols": {"SPY": {"tz": "Europe/Berlyn"}}}, "unknown time zone 'Europe/Berlyn'", "Europe/Berlin"),
     ({"symbols": {"SPY": 5}}, "bars.symbols.SPY must be a table", ""),
     ({"symbols": {"SPY": {"tik": 5}}}, "unknown key bars.symbols.SPY.tik", "tick"),
     ({"symbols": {"SPY": {"zzzzzz": 5}}}, "unknown key bars.symbols.SPY.zzzzzz", "known: "),
