@@ -145,6 +145,7 @@ def backtest(
         record.failure.traceback = host.scrub(record.failure.traceback)
     record.views = roles.views
     info.extra = {**info.extra, **roles.recorded()}
+    info.clean_from = roles.clean_from
     info.warnings.extend(roles.warnings)
     info.notes.extend(roles.notes)
     info.timings.update(read=read - began, **record.timings)
@@ -216,7 +217,9 @@ def _compare(
     if conf.get("run.baselines"):
         for name in comparisons.BASELINES:
             tell(f"running the baseline {name}", 0, 0)
-            result.info.baselines[name] = comparisons.baseline(name, plan.frames, settings)
+            result.info.baselines[name] = comparisons.baseline(
+                name, plan.frames, settings, result.info.clean_from
+            )
     tell("running the hindsight twin", 0, 0)
     guard = load_guard(conf, host)
     result.info.twin = comparisons.hindsight_twin(

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,13 @@ BASELINES: Mapping[str, type] = {"buy_and_hold": BuyAndHold, "random_entry": Ran
 _TWIN_METRICS = ("total_return", "cagr", "sharpe", "max_drawdown", "win_rate", "profit_factor", "final_value")
 
 
-def baseline(name: str, frames: Sequence[BarFrame], settings: EngineSettings) -> Baseline:
-    """Run the built-in baseline `name` on the tradable ones of `frames`, with the run's own costs."""
+def baseline(
+    name: str, frames: Sequence[BarFrame], settings: EngineSettings, clean_from: datetime | None = None
+) -> Baseline:
+    """Run the built-in baseline `name` on the tradable ones of `frames`, with the run's own costs.
+
+    With `clean_from` its metrics are of the sessions from then on, as the run's are.
+    """
     # Of an instrument's several time frames one is enough.
     first = {frame.instrument.symbol: frame for frame in reversed(frames)}.values()
     traded = [f for f in frames if f.instrument.sec_type != "IND" and any(f is one for one in first)]
@@ -40,7 +46,8 @@ def baseline(name: str, frames: Sequence[BarFrame], settings: EngineSettings) ->
         return Baseline(np.array([], "datetime64[D]"), np.array([]), note="nothing here can be traded")
     record = run_engine(traded, BASELINES[name], settings=settings)
     note = f"seed {settings.seed}" if name == "random_entry" else "equal parts of every tradable symbol"
-    return Result(record, RunInfo(strategy=name), bars=traded).as_baseline(note)
+    info = RunInfo(strategy=name, clean_from=clean_from)
+    return Result(record, info, bars=traded).as_baseline(note)
 
 
 def benchmark(frame: BarFrame, record: RunRecord) -> Benchmark:
@@ -81,7 +88,8 @@ def hindsight_twin(
         )
     if record.state != "finished":
         return {"state": "not applicable", "why": "the strategy did not finish on midnight stamps"}
-    twin = Result(record, RunInfo(strategy=result.info.strategy), bars=frames)
+    info = RunInfo(strategy=result.info.strategy, clean_from=result.info.clean_from)
+    twin = Result(record, info, bars=frames)
     return {
         "state": "compared",
         "metrics": {name: twin.metrics[name] for name in _TWIN_METRICS if name in twin.metrics},

@@ -72,8 +72,14 @@ class Roles:
 
     @property
     def warnings(self) -> list[str]:
-        """What went wrong while analysts read."""
-        return list(dict.fromkeys(text for reading in self._readings() for text in reading.warnings))
+        """What went wrong while analysts read, and from when on none can have known the outcome."""
+        said = [text for reading in self._readings() for text in reading.warnings]
+        if self.clean_from is not None:
+            said.append(
+                f"a model may have known what happened before {self.clean_from:%Y-%m-%d}: the figures are of "
+                "the sessions from then on; those before stand beside them as in-sample"
+            )
+        return list(dict.fromkeys(said))
 
     @property
     def notes(self) -> list[str]:

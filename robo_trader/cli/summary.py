@@ -110,13 +110,35 @@ def _heading(run: StoredRun) -> list[str]:
     if period.get("first"):
         when = f"{period['first']} to {period['last']}, {period.get('sessions', 0):,} sessions"
     title = out.strong(run.strategy) + (f" ({params})" if params else "")
-    return [line for line in (title, f"{what} · {when}" if what and when else what or when) if line]
+    lines = [title, f"{what} · {when}" if what and when else what or when]
+    return [line for line in (*lines, *_readers(run)) if line]
+
+
+def _readers(run: StoredRun) -> list[str]:
+    """Return a line for each analyst that read: what it is and what it gave."""
+    from robo_trader.report.readers import described
+
+    return [
+        " · ".join(
+            part
+            for part in (
+                f"analyst={row['name']}",
+                described(row),
+                f"{row['views']:,} views, {row['abstained'] + row['failed']:,} abstentions",
+                f"signals {row['latency']:g} s after their events",
+            )
+            if part
+        )
+        for row in run.document.get("analysts") or ()
+    ]
 
 
 def _others(run: StoredRun) -> dict[str, dict[str, float | None]]:
-    """Return the baselines that have numbers."""
+    """Return what stands beside the run: what a model may have known, and baselines with numbers."""
+    split: dict[str, Any] = run.document.get("split") or {}
     found: dict[str, Any] = run.document.get("baselines") or {}
-    return {name: base["metrics"] for name, base in found.items() if base.get("metrics")}
+    beside = {f"before {split['clean_from'][:10]}, in sample": split["before"]} if split else {}
+    return {**beside, **{name: base["metrics"] for name, base in found.items() if base.get("metrics")}}
 
 
 def _text(metric: Metric) -> str:

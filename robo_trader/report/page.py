@@ -15,6 +15,7 @@ from typing import Any
 from robo_trader import clock
 from robo_trader.report.figures import Chart, library
 from robo_trader.report.parts import Group, Skipped, gathered, listed, moment, number
+from robo_trader.report.readers import readers_table, split_table
 from robo_trader.report.source import Book, Reportable
 from robo_trader.report.summary import (
     compared,
@@ -80,6 +81,8 @@ def _content(result: Reportable, book: Book) -> dict[str, Any]:
         "cheats": list(record.cheats),
         "compared": compared(result, book, info.baselines),
         "metrics": metrics_table(result.measures),
+        "readers": readers_table(info.extra),
+        "split": split_table(result),
         "trades": rows,
         "trades_note": trades_note,
         "events": events,

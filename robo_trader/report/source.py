@@ -71,6 +71,8 @@ class Info(Protocol):
     timings: dict[str, float]
     twin: Mapping[str, Any]
     always_open: bool | None
+    clean_from: datetime | None
+    extra: Mapping[str, Any]
     started: datetime
 
     @property
@@ -109,6 +111,8 @@ class Reportable(Protocol):
     def warnings(self) -> Sequence[str]: ...
     @property
     def measures(self) -> Mapping[str, Metric]: ...
+    @property
+    def split(self) -> Mapping[str, Mapping[str, Metric]]: ...
     @property
     def scorecard(self) -> Sequence[Score]: ...
     @property

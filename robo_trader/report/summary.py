@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from robo_trader.analytics.metric import Metric
@@ -23,7 +24,7 @@ _HEADLINES = (
     ("profit_factor", "Profit factor", False),
     ("trades", "Trades", False),
 )
-_COMPARED = (
+COMPARED = (
     ("total_return", "Total return"),
     ("cagr", "Return a year"),
     ("volatility", "Volatility a year"),
@@ -201,7 +202,7 @@ def compared(result: Reportable, book: Book, others: Mapping[str, Other]) -> Tab
     """Return the strategy, the benchmark and the baselines side by side; None without others."""
     measures = result.measures
     known = {name: other for name, other in others.items() if other.metrics}
-    beside = _benchmark(book, measures)
+    beside = _benchmark(book, measures, result.info.clean_from)
     if not known and not beside:
         return None
     head = ["", result.info.strategy]
@@ -209,7 +210,7 @@ def compared(result: Reportable, book: Book, others: Mapping[str, Other]) -> Tab
         head.append(f"{book.benchmark_name} (benchmark)")
     head += [name.replace("_", " ") for name in known]
     rows = []
-    for name, label in _COMPARED:
+    for name, label in COMPARED:
         own = measures.get(name)
         if own is None:
             continue
@@ -228,7 +229,7 @@ def _cell(metric: Metric | None) -> Cell:
     return Cell(text_of(metric), title=tip)
 
 
-def _benchmark(book: Book, measures: Mapping[str, Metric]) -> dict[str, Metric]:
+def _benchmark(book: Book, measures: Mapping[str, Metric], since: datetime | None) -> dict[str, Metric]:
     """The benchmark's own figures, computed as the strategy's are; nothing without a benchmark."""
     import numpy as np
 
@@ -237,6 +238,10 @@ def _benchmark(book: Book, measures: Mapping[str, Metric]) -> dict[str, Metric]:
     if book.benchmark is None or not np.isfinite(book.benchmark).any():
         return {}
     known = np.isfinite(book.benchmark)
+    if since is not None:
+        known &= book.dates >= np.datetime64(since.date(), "D")
+        if not known.any():
+            return {}
     dates, returns = book.dates[known], book.benchmark[known]
     value = book.account[0] * np.cumprod(1.0 + returns)
     got = compute_metrics(
@@ -270,7 +275,7 @@ def twin_table(twin: Mapping[str, Any]) -> TableView | None:
     if not isinstance(theirs, Mapping) or not isinstance(own, Mapping):
         return None
     rows = []
-    for name, label in _COMPARED:
+    for name, label in COMPARED:
         if name not in theirs:
             continue
         show = _shower(name)

@@ -56,7 +56,9 @@ class RunInfo:
     rows, symbol, timeframe, stamps, tz. `timings` are seconds. `twin` describes the hindsight twin,
     or is ``{"state": "not applicable", "why": …}``. `always_open` says that one of the markets never
     closes (a year then has 365 sessions; None: the session dates decide). `rf` is the yearly
-    risk-free rate as a fraction. `halts` are the changes of the halt state, in order. `extra` goes
+    risk-free rate as a fraction. `clean_from` (aware UTC) is set where a model read the run's events:
+    what it read before then it may have known the outcome of, so that metrics are of the sessions
+    from then on. `halts` are the changes of the halt state, in order. `extra` goes
     into `run.json` as it is. `id` and `started` (aware UTC) are set when they are not given.
     """
 
@@ -75,6 +77,7 @@ class RunInfo:
     twin: Mapping[str, Any] = field(default_factory=dict)
     always_open: bool | None = None
     rf: float = 0.0
+    clean_from: datetime | None = None
     halts: Sequence[Halt] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     started: datetime = field(default_factory=clock.now)

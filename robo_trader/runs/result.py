@@ -17,6 +17,7 @@ import numpy as np
 from robo_trader import analytics
 from robo_trader.analytics import Drawdown, Metric, Month, Score, Trade
 from robo_trader.analytics.returns import Dates, Floats
+from robo_trader.clock import to_ns
 from robo_trader.errors import RunError, UsageError, did_you_mean
 from robo_trader.records import Fill, Signal
 from robo_trader.runs.info import Baseline, Benchmark, RunInfo
@@ -106,16 +107,47 @@ class Result:
 
     @cached_property
     def measures(self) -> dict[str, Metric]:
-        """Every metric with its method, sampling, n and, where it has no value, the reason."""
-        d, against = self.daily, self.info.benchmark
+        """Every metric with its method, sampling, n and, where it has no value, the reason.
+
+        Where a model read the events they are of the sessions from `info.clean_from` on; `split`
+        has the others.
+        """
+        return self._measured(self._clean, len(self.daily.dates))
+
+    @cached_property
+    def split(self) -> dict[str, dict[str, Metric]]:
+        """The metrics of the sessions ``before`` the model was clean, and of the ``whole`` run.
+
+        Empty where no model read the events.
+        """
+        n = len(self.daily.dates)
+        if self.info.clean_from is None:
+            return {}
+        return {"before": self._measured(0, self._clean), "whole": self._measured(0, n)}
+
+    @property
+    def _clean(self) -> int:
+        """The first session of which no model can have known anything."""
+        since = self.info.clean_from
+        return 0 if since is None else int(np.searchsorted(self.daily.time, to_ns(since), "left"))
+
+    def _measured(self, first: int, last: int) -> dict[str, Metric]:
+        """Return the metrics of the sessions ``[first, last)`` and of the trades entered in them."""
+        d, against, part = self.daily, self.info.benchmark, slice(first, last)
+        whole = first == 0 and last == len(d.dates)
+        trades: Sequence[Trade] = self.trades.rows
+        if not whole:
+            since = d.time[first - 1] if first else np.iinfo(np.int64).min
+            until = d.time[last - 1] if last > first else since
+            trades = [t for t in trades if since < to_ns(t.entry_time) <= until]
         return analytics.compute_metrics(
-            d.dates,
-            d.returns,
-            d.value,
-            starting_cash=self.record.starting_cash,
-            exposure=(d.exposure_gross, d.exposure_net),
-            turnover=d.turnover,
-            trades=self.trades.rows,
+            d.dates[part],
+            d.returns[part],
+            d.value[part],
+            starting_cash=float(d.value[first - 1]) if first else self.record.starting_cash,
+            exposure=(d.exposure_gross[part], d.exposure_net[part]),
+            turnover=d.turnover[part],
+            trades=trades,
             benchmark=None if against is None else (against.symbol, against.dates, against.returns),
             rf=self.info.rf,
             always_open=self.always_open,

@@ -137,6 +137,7 @@ def run_document(result: Result, files: dict[str, dict[str, Any]] | None = None)
         "counts": _counts(result),
         "outcome": outcome(result.orders, result.trades),
         "metrics": {name: metric.as_dict() for name, metric in result.measures.items()},
+        **_split(result),
         "scorecard": [score.as_dict() for score in result.scorecard],
         "drawdowns": [spell.as_dict() for spell in result.drawdowns(5)],
         "benchmark": info.benchmark.symbol if info.benchmark else None,
@@ -161,6 +162,18 @@ def run_document(result: Result, files: dict[str, dict[str, Any]] | None = None)
     }
     shown: dict[str, Any] = plain(document)
     return shown
+
+
+def _split(result: Result) -> dict[str, Any]:
+    """Return what stands beside the metrics where a model read the events: nothing elsewhere."""
+    if not result.split:
+        return {}
+    parts = {
+        part: {name: metric.value for name, metric in measures.items()}
+        for part, measures in result.split.items()
+    }
+    n = {part: measures["total_return"].n for part, measures in result.split.items()}
+    return {"split": {"clean_from": result.info.clean_from, "sessions": n, **parts}}
 
 
 def outcome(orders: Iterable[OrderRecord], trades: Iterable[Trade]) -> dict[str, Any]:
