@@ -1,9 +1,11 @@
 """State in Redis 7 or newer: one hash per key, changed by scripts that run whole on the server.
 
 A lost connection is made again, with pauses, for `PATIENCE` seconds; then `StateError` says which
-server and what to do. Every change carries a token of its own, so that one whose answer was lost with the
-connection is recognised when it is sent again and does not count twice. What survives a restart
-of the server is what the server wrote to its disk: run it with ``appendonly yes``.
+server and what to do, and until the server answers again each call tries only once: a guard that reads
+the halt state before every order must not wait for each of them. Every change carries a token of
+its own, so that one whose answer was lost with the connection is recognised when it is sent again and
+does not count twice. What survives a restart of the server is what the server wrote to its disk:
+run it with ``appendonly yes``.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ class RedisState(State):
                 f"state.url {self.place!r}: {error}", hint="write redis://host:6379/0"
             ) from error
         self._errors = library.exceptions
+        self._away = False
         self._put = self._client.register_script(_PUT)
         self._delete = self._client.register_script(_DELETE)
 
@@ -118,7 +121,7 @@ class RedisState(State):
         pause = 0.02
         while True:
             try:
-                return command()
+                answer = command()
             except self._errors.AuthenticationError as error:
                 raise StateError(
                     f"{self.place}: Redis refuses the credentials: {error}",
@@ -126,7 +129,8 @@ class RedisState(State):
                 ) from error
             except (self._errors.ConnectionError, self._errors.TimeoutError, OSError) as error:
                 # A server that is starting answers with an error of this kind, too.
-                if monotonic() - began + pause > PATIENCE:
+                if self._away or monotonic() - began + pause > PATIENCE:
+                    self._away = True
                     raise StateError(
                         f"{self.place}: Redis cannot be reached: {error}",
                         hint="start the server, or correct state.url",
@@ -136,6 +140,9 @@ class RedisState(State):
                     f"{self.place}: Redis refuses: {error}",
                     hint="check the server's log, its memory and its disk",
                 ) from error
+            else:
+                self._away = False
+                return answer
             time.sleep(pause)
             pause = min(pause * 2, 0.5)
 

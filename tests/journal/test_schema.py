@@ -17,6 +17,7 @@ from robo_trader.errors import ConfigError, JournalError
 from robo_trader.journal import bulk, migrating, schema, sqlite_statements
 from robo_trader.journal.database import open_database
 from robo_trader.journal.live import open_journal
+from robo_trader.journal.reading import read_file
 from robo_trader.journal.tables import HEAD, REVISIONS, TABLES, reference_markdown
 
 
@@ -125,6 +126,19 @@ def test_a_corrupt_file_is_named_with_a_way_out(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, but long enough to look at " * 40)
     with pytest.raises(JournalError, match=r"journal\.sqlite: file is not a database") as caught:
         open_journal(str(path), folder=tmp_path)
+    assert "restore a backup" in caught.value.hint
+
+
+def test_a_file_that_is_damaged_inside_is_named_by_writer_and_reader(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    bulk.write_journal(path, {})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    with pytest.raises(JournalError, match="malformed") as caught:
+        open_journal(str(path), folder=tmp_path)
+    assert "restore a backup" in caught.value.hint
+    with pytest.raises(JournalError, match="malformed") as caught:
+        read_file(path)
     assert "restore a backup" in caught.value.hint
 
 

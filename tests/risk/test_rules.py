@@ -344,6 +344,17 @@ def test_orders_per_minute_holds_though_it_is_not_asked_each_time() -> None:
     assert actions == ["allow"] * 250 + ["veto"] * 10
 
 
+def test_a_clock_that_jumps_back_frees_nothing() -> None:
+    account = Account(dict(EVEN), cash=100_000.0)
+    guard = make_guard(orders_per_minute=2, duplicate={"seconds": 1})
+    account.now += 3600 * 10**9
+    assert decide(guard, account, "A", "BUY", 1).action == "allow"
+    account.now -= 3600 * 10**9
+    assert decide(guard, account, "A", "BUY", 1).reasons[0].startswith("duplicate:")
+    assert decide(guard, account, "A", "BUY", 2).action == "allow"
+    assert decide(guard, account, "A", "BUY", 3).reasons[0].startswith("orders_per_minute: 2 orders")
+
+
 def test_a_duplicate_is_refused_while_it_works_and_for_a_second() -> None:
     account, guard = Account(dict(EVEN)), make_guard(duplicate={})
     order = {"type": "Limit", "limit": 90.0}

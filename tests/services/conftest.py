@@ -14,12 +14,16 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# The guard's pretended account serves here too.
+sys.path.insert(0, str(Path(__file__).parents[1] / "risk"))
 
 POSTGRES_URL = os.environ.get("ROBO_TEST_POSTGRES", "")
 REDIS_URL = os.environ.get("ROBO_TEST_REDIS", "")

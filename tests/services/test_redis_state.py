@@ -5,11 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from accounts import Account
 
 from robo_trader.errors import ConfigError, StateError
+from robo_trader.risk.guard import Guard
+from robo_trader.risk.halt import HaltStore
+from robo_trader.risk.rules.exposure import Position
+from robo_trader.risk.sectors import SectorMap
 from robo_trader.state import State, StateConflict, open_state, redis_store
 
 _COUNT = """
@@ -114,6 +120,43 @@ def test_while_the_server_is_away_calls_fail_soon_and_work_again_afterwards(
         redis_server.start()
         stored = store.get("halt")
         assert stored is not None and (stored.value, stored.version) == ("ACTIVE", version)
+
+
+def test_the_guard_outlives_an_outage(
+    redis_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the halt state cannot be read exits pass, openings do not, and nothing is raised."""
+    monkeypatch.setattr(redis_store, "PATIENCE", 0.1)
+
+    def decisions() -> list[tuple[str, str]]:
+        account.now += 1_000_000_000
+        asked = [account.intent("A", "SELL", 1), account.intent("B", "BUY", 1)]
+        answers = [guard.decide([intent], account)[0] for intent in asked]
+        return [(answer.action, " ".join(answer.reasons)) for answer in answers]
+
+    account = Account({"A": 10.0, "B": 10.0}, positions={"A": 50.0})
+    with open_state(redis_server.url + "?prefix=guard") as store:
+        halts = HaltStore(store, tmp_path / "HALT")
+        guard = Guard({"position": Position(0.5)}, sectors=SectorMap({}), halts=halts)
+        assert [action for action, _ in decisions()] == ["allow", "allow"]
+        redis_server.stop()
+        for _ in range(3):
+            (exits, _), (opens, why) = decisions()
+            assert (exits, opens) == ("allow", "veto") and "REDUCING" in why
+        redis_server.start()
+        assert [action for action, _ in decisions()] == ["allow", "allow"]
+
+
+def test_once_a_server_is_away_calls_try_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(redis_store, "PATIENCE", 0.05)
+    monkeypatch.setattr(redis_store.time, "sleep", waits.append)
+    with open_state("redis://127.0.0.1:1/0") as store:
+        for _ in range(3):
+            waited = len(waits)
+            with pytest.raises(StateError, match="cannot be reached"):
+                store.get("halt")
+    assert waited == len(waits) > 0
 
 
 def test_an_unreachable_server_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
