@@ -18,6 +18,8 @@ _FILLERS = bag(
     "a an the of about around some approximately over under nearly almost just profit loss net operating"
     " pretax positive negative earlier previous year last its level corresponding"
 )
+#: Without one of these nothing is compared.
+_SIGNS = _COMPARING | bag("from ( while whereas when")
 _MEANWHILE = bag("while whereas when")
 _EARLIER = bag("ago earlier previous corresponding before last")
 _SPAN = 16
@@ -28,6 +30,8 @@ _RESULTS = ("profit", "loss", "earnings", "income", "result", "ebit", "eps", "ca
 def comparisons(text: Text, hits: Sequence[Hit]) -> Iterator[Evidence]:
     """Yield evidence for each pair of comparable figures."""
     figures, words = text.figures, text.words
+    if len(figures) < 2 or _SIGNS.isdisjoint(words):
+        return
     quantities = [hit for hit in hits if hit.entry.part in ("quantity", "price")]
     done = -1
     for j, old in enumerate(figures):

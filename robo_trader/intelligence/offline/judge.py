@@ -7,6 +7,7 @@ disagree about the sign, or nothing is sure, the answer is an `Abstain` with its
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -28,10 +29,19 @@ _LEAST_AGREEMENT = 0.4
 _MODEL_SPEAKS = 0.7
 _MODEL_VETOES = 0.9
 _STRONG_BALANCE = 0.8
+#: A single word of praise or blame needs the model to find its class as probable as this.
+_WEAK_BALANCE = 0.5
+_MODEL_SECONDS = 0.5
 #: What the model says alone is no event that anybody recognised: half as strong.
 _MODEL_ALONE = 0.5
 #: A story's news stands in its first sentences; calls and filings are read to the end.
 _NEWS_SENTENCES = 25
+#: How pieces begin that report nothing new.
+_NO_NEWS = re.compile(
+    r"(?:explainer|factbox|timeline|analysis|opinion|commentary|column|preview|graphic|photos?|video|quiz|"
+    r"how to|what to (?:know|expect|watch)|(?:wall street )?week ?ahead|morning bid|live updates)"
+    r" ?(?::|\b(?!by\b))"
+)
 _NOT_ENGLISH = Abstain("the text does not seem to be English")
 _NO_WORDS = Abstain("there are no words to judge")
 
@@ -83,6 +93,8 @@ def judge_sentence(raw: str) -> Verdict | Abstain:
         return _NOT_ENGLISH
     if text.words[-1] == "?":
         return Abstain("a question tells no news")
+    if _NO_NEWS.match(text.flat):
+        return Abstain("an explanation or a preview, not news")
     rates = judge_rates(text)
     if rates is not None:
         return rates
@@ -112,6 +124,8 @@ def _by_rules(weighed: Weighed, chance: Odds, horizon: timedelta) -> Verdict | A
     likely, against = chance.positive, chance.negative
     if balance < 0:
         likely, against = against, likely
+    if abs(balance) < _WEAK_BALANCE and likely < _MODEL_SECONDS:
+        return Abstain("a word of praise or blame alone")
     if against > 0.5:
         return Abstain("its rules and its wording point in opposite ways")
     if chance.neutral > _MODEL_VETOES and abs(balance) < _STRONG_BALANCE:

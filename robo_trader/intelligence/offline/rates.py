@@ -54,7 +54,7 @@ _SIZE = re.compile(
 _SURPRISE = re.compile(r"\b(?:surprise[sd]?|unexpected(?:ly)?|emergency|shock|bigger|larger)\b")
 _SMALLER = re.compile(r"\bsmaller than (?:expected|forecast)\b")
 _MAY = re.compile(
-    r"\b(?:may|might|could|would|should|will|to|if|expects?|expected to|likely|bets?|calls? for|urges?|"
+    r"\b(?:may|done|might|could|would|should|will|to|if|expects?|expected to|likely|bets?|calls? for|urges?|"
     r"hopes?|sees?|traders|odds|chance)\b"
 )
 

@@ -29,6 +29,7 @@ _AFTER_UP = bag(
     "by from on in more slightly sharply about nearly almost over some around approximately year vs versus ,"
     " . compared at to with"
 )
+_LEADING = bag("on by amid with for")
 _LEFT, _RIGHT, _NEAR = 16, 6, 4
 #: How far to the right what is moved may stand: "cut its full year dividend", "higher sales".
 _REACH = {"act": _RIGHT, "stop": _RIGHT, "shift": _NEAR, "move": 0}
@@ -98,6 +99,8 @@ def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Cl
     reach = _REACH[hit.entry.part]
     if right and right[0].first - hit.last <= reach and not _walled(words, hit.last + 1, right[0].first):
         return _head(right, words)
+    if hit.entry.part == "shift" and words[hit.first - 1] in _LEADING and hit.first > clause.first:
+        return None  # "on higher theft": what is higher is no quantity that we know
     for quantity in reversed(left):
         if _begins_anew(words, quantity.last + 1, hit.first):
             break
@@ -133,9 +136,13 @@ def _walled(words: Sequence[str], first: int, end: int) -> bool:
 
 
 def _tones(clause: Clause) -> Iterator[Evidence]:
+    quantities = [hit for hit in clause.hits if hit.entry.part == "quantity" and hit.entry.polarity > 0]
     for hit in clause.hits:
         if hit.entry.part == "tone":
-            yield Evidence(hit.entry.polarity * 0.6, 0.6 * hit.entry.strength, hit.entry.form, hit.first)
+            # "strong demand", "a record profit": praise of what is measured is said in earnest.
+            beside = any(q.first in (hit.last + 1, hit.last + 2) for q in quantities)
+            strength = max(hit.entry.strength, 1.0) if beside else hit.entry.strength
+            yield Evidence(hit.entry.polarity * 0.6, 0.6 * strength, hit.entry.form, hit.first)
 
 
 def _shaded(item: Evidence, clause: Clause, words: Sequence[str]) -> Evidence:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +109,31 @@ def test_reasons_name_what_was_found() -> None:
     assert not isinstance(answer, Abstain)
     assert answer.because[0].startswith("guidance: raises")
     assert "costs fell" in answer.because
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Explainer: how Acme beat estimates",
+        "Factbox - Acme's biggest losses",
+        "What to know about Acme's fall",
+    ],
+)
+def test_explanations_and_previews_are_no_news(text: str) -> None:
+    assert JUDGE(text) == Abstain("an explanation or a preview, not news")
+
+
+def test_a_word_of_blame_alone_is_not_enough() -> None:
+    assert isinstance(JUDGE("The minister warns against hasty conclusions in the dispute"), Abstain)
+
+
+@pytest.mark.parametrize(
+    "word", ["profit ", "1 2 3 ", "rose 5% from ", "the ", "loses x ", "EUR 5 mn from ", "(7 "]
+)
+def test_a_page_of_one_word_takes_no_time(word: str) -> None:
+    start = time.thread_time()
+    JUDGE(word * (20_000 // len(word)))
+    assert time.thread_time() - start < 2.0
 
 
 def test_doubt_lowers_confidence() -> None:
