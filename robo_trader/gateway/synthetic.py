@@ -12,6 +12,9 @@ import math
 from datetime import date, timedelta
 from random import Random
 
+import numpy as np
+from numpy.typing import NDArray
+
 from robo_trader.clock import NS_PER_DAY, NS_PER_SECOND
 from robo_trader.gateway.contracts import Spec, Universe
 from robo_trader.gateway.greeks import black_scholes
@@ -44,18 +47,27 @@ class SyntheticMarket(Market):
 
     def price(self, spec: Spec, ns: int) -> float:
         """Return the middle price at a moment, not rounded to a tick."""
+        return float(self._prices(spec, np.array([ns], dtype=np.int64))[0])
+
+    def _prices(self, spec: Spec, ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the middle prices at some moments."""
         if spec.sec_type == "OPT":
-            under = self.universe.get(spec.under_con_id)
-            spot = self.price(under, ns) if under else spec.base
-            years, call = self.years_left(spec, ns), spec.contract.right == "C"
-            return max(
-                black_scholes(spot, spec.contract.strike, years, RATE, VOLATILITY, call).price, spec.min_tick
-            )
+            return self._option_prices(spec, ns)
         seconds = ns / NS_PER_SECOND
-        moved = 0.0
+        moved = np.ones(len(ns))
         for (period, amplitude), phase in zip(_WAVES, self._phases[spec.con_id], strict=True):
-            moved += amplitude * math.sin(2.0 * math.pi * (seconds % period) / period + phase)
-        return spec.base * (1.0 + moved)
+            moved += amplitude * np.sin(2.0 * math.pi * (seconds % period) / period + phase)
+        return spec.base * moved
+
+    def _option_prices(self, spec: Spec, ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        under = self.universe.get(spec.under_con_id)
+        spots = self._prices(under, ns) if under is not None else np.full(len(ns), spec.base)
+        strike, call = spec.contract.strike, spec.contract.right == "C"
+        prices = [
+            black_scholes(spot, strike, self.years_left(spec, at), RATE, VOLATILITY, call).price
+            for spot, at in zip(spots.tolist(), ns.tolist(), strict=True)
+        ]
+        return np.maximum(prices, spec.min_tick)
 
     def quote(self, spec: Spec) -> Quote:
         now = self.clock.now()
@@ -88,7 +100,7 @@ class SyntheticMarket(Market):
         if kept is not None and kept[0] == minute:
             return kept[1]
         begin = day_of(now) * NS_PER_DAY
-        bar = self._bar(spec, begin, now + 1, None)
+        bar = self._bar(spec, begin, now + 1)
         before = to_tick(self.price(spec, begin - NS_PER_SECOND), spec.min_tick)
         values = (bar.open, bar.high, bar.low, before)
         self._day[spec.con_id] = minute, values
@@ -100,29 +112,45 @@ class SyntheticMarket(Market):
             return self._daily(spec, size, until, wanted)
         count = min(MOST_BARS, -(-wanted.ns // size.ns))
         last = (until - 1) // size.ns
-        starts = [i * size.ns for i in range(last - count + 1, last + 1)]
-        return [self._bar(spec, start, min(start + size.ns, until), None, size.ns) for start in starts]
+        starts = np.arange(last - count + 1, last + 1, dtype=np.int64) * size.ns
+        return self._bars(spec, starts, np.minimum(starts + size.ns, until), starts + size.ns, None)
 
     def _daily(self, spec: Spec, size: BarSize, until: int, wanted: Span) -> list[PastBar]:
         last = day_of(until - 1)
         days = wanted.count if wanted.unit == "D" else max(1, wanted.ns // NS_PER_DAY)
         first = max(last - min(days, MOST_BARS) + 1, 1)
-        bars = []
-        for begin, after in _periods(first, last, size.code):
-            stop = min(after * NS_PER_DAY, until)
-            bars.append(self._bar(spec, begin * NS_PER_DAY, stop, begin, (after - begin) * NS_PER_DAY))
-        return bars
+        periods = np.array(_periods(first, last, size.code), dtype=np.int64)
+        starts, ends = periods[:, 0] * NS_PER_DAY, periods[:, 1] * NS_PER_DAY
+        return self._bars(spec, starts, np.minimum(ends, until), ends, periods[:, 0].tolist())
 
-    def _bar(self, spec: Spec, start: int, end: int, day: int | None, length: int | None = None) -> PastBar:
-        step = max(1, (end - start) // _SAMPLES)
-        prices = [self.price(spec, t) for t in range(start, end, step)]
-        prices.append(self.price(spec, end - 1))
-        ticks = [to_tick(p, spec.min_tick) for p in prices]
-        seconds = (end - start) / NS_PER_SECOND
-        share = 0.75 + (_mix(start // NS_PER_SECOND, spec.con_id) % 50) / 100.0
-        volume = math.ceil(_PACE.get(spec.sec_type, 1.0) * seconds * share)
-        whole = start + length if length else end
-        return PastBar(start, whole, ticks[0], max(ticks), min(ticks), ticks[-1], float(volume), day)
+    def _bar(self, spec: Spec, start: int, end: int) -> PastBar:
+        starts, ends = np.array([start], dtype=np.int64), np.array([end], dtype=np.int64)
+        return self._bars(spec, starts, ends, ends, None)[0]
+
+    def _bars(
+        self,
+        spec: Spec,
+        starts: NDArray[np.int64],
+        until: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        days: list[int] | None,
+    ) -> list[PastBar]:
+        """Return the bars from `starts` to `ends`, priced as far as `until`."""
+        steps = np.linspace(0.0, 1.0, _SAMPLES)
+        moments = (starts[:, None] + ((until - 1 - starts)[:, None] * steps).astype(np.int64)).ravel()
+        ticks = np.round(self._prices(spec, moments) / spec.min_tick) * spec.min_tick
+        prices = np.round(ticks, 8).reshape(len(starts), _SAMPLES)
+        pace = _PACE.get(spec.sec_type, 1.0)
+        columns = (prices[:, 0], prices.max(axis=1), prices.min(axis=1), prices[:, -1])
+        rows = zip(
+            starts.tolist(), until.tolist(), ends.tolist(), *(c.tolist() for c in columns), strict=True
+        )
+        bars = []
+        for k, (start, stop, end, open_, high, low, close) in enumerate(rows):
+            share = 0.75 + (_mix(start // NS_PER_SECOND, spec.con_id) % 50) / 100.0
+            volume = float(math.ceil(pace * (stop - start) / NS_PER_SECOND * share))
+            bars.append(PastBar(start, end, open_, high, low, close, volume, days[k] if days else None))
+        return bars
 
     def first_time(self, spec: Spec) -> int:
         return 946_684_800 * NS_PER_SECOND  # 2000-01-01
@@ -148,7 +176,7 @@ class SyntheticMarket(Market):
             slot = self.clock.now() // five
             for i in range(max(done, slot - 12), slot):
                 specs = [spec for spec in map(self.universe.get, ids) if spec is not None]
-                bars = {s.con_id: self._bar(s, i * five, (i + 1) * five, None) for s in specs}
+                bars = {s.con_id: self._bar(s, i * five, (i + 1) * five) for s in specs}
                 self.listeners.five_seconds(bars)
             done = slot
 

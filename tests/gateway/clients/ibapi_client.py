@@ -43,8 +43,10 @@ class App(EWrapper, EClient):
 
 
 _NAMES = """
-nextValidId managedAccounts error contractDetails contractDetailsEnd historicalData historicalDataEnd tickPrice
-tickSize tickOptionComputation updateMktDepth updateMktDepthL2 newsProviders historicalNews historicalNewsEnd
+nextValidId managedAccounts error contractDetails contractDetailsEnd historicalData historicalDataEnd
+tickPrice
+tickSize tickOptionComputation
+updateMktDepth updateMktDepthL2 newsProviders historicalNews historicalNewsEnd
 newsArticle updateNewsBulletin openOrder orderStatus execDetails execDetailsEnd commissionReport
 commissionAndFeesReport position positionEnd updateAccountValue updatePortfolio accountDownloadEnd
 accountSummary accountSummaryEnd securityDefinitionOptionParameter securityDefinitionOptionParameterEnd
