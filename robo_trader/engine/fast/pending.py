@@ -49,7 +49,10 @@ class Pending(dict[int, Any]):
     def waits(self, clocks: tuple[Cursor, ...]) -> bool:
         """Return True where an order of `clocks` waits."""
         by_clock = self._by_clock
-        return any(by_clock.get(clock) for clock in clocks)
+        for clock in clocks:  # noqa: SIM110  # asked on every bar: a generator takes twice as long
+            if by_clock.get(clock):
+                return True
+        return False
 
     def of(self, clocks: tuple[Cursor, ...]) -> list[Any]:
         """Return the orders of `clocks`, in the order of their acceptance."""

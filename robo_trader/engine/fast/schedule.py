@@ -159,16 +159,20 @@ class Between:
             times.append(moments)
             phases.append(np.full(len(moments), said, dtype=np.int64))
             self._said[said] = first, count
-        self._members = self._firsts = np.array([], dtype=np.int64)
+        groups: Sequence[tuple[int, ...]] = ()
         if starts:
             columns = [clock.frame.start for clock in schedule.clocks]
-            opens, _, self._members, self._firsts = _merge(columns)
+            opens, _, members, firsts = _merge(columns)
+            groups = _groups(len(columns), members, firsts)
             times.append(opens)
             phases.append(np.full(len(opens), Phase.START, dtype=np.int64))
         time, phase = np.concatenate(times), np.concatenate(phases)
         number = np.concatenate([np.arange(len(part)) for part in times])
         order = np.lexsort((phase, time))
         self.time, self.phase, self._number = time[order], phase[order], number[order]
+        places = np.where(self.phase == Phase.START, self._number, -1).tolist()
+        #: The clocks that start a bar, beat by beat; nobody where events become known.
+        self.clocks = [groups[place] if place >= 0 else () for place in places]
         self.before = np.searchsorted(self.time, schedule.ends, side="left")
 
     def __len__(self) -> int:
@@ -182,9 +186,7 @@ class Between:
             starts, counts = self._said[phase]
             first = int(starts[number])
             return Beat(time, phase, first, first + int(counts[number]))
-        members = self._members[self._firsts[number] : self._firsts[number + 1]].tolist()
-        # A clock that starts two bars at one moment is named once.
-        return Beat(time, Phase.START, clocks=tuple(dict.fromkeys(members)))
+        return Beat(time, Phase.START, clocks=self.clocks[k])
 
 
 def _merge(columns: Sequence[Ints]) -> tuple[Ints, list[Ints], Ints, Ints]:
