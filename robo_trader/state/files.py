@@ -165,7 +165,7 @@ def locked(path: Path) -> Iterator[None]:
             _unlock(file.fileno())
 
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover - the other branch is
     import msvcrt
 
     def _try_lock(descriptor: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import sqlalchemy as sa
 from robo_trader import clock
 from robo_trader.errors import JournalError
 from robo_trader.journal import spool, writer
+from robo_trader.journal.halting import note_halt
 from robo_trader.journal.live import Answer, Journal, RunJournal, open_journal
 from robo_trader.records import Alert, Decision, Event, Fill, Intent, Signal, View
 
@@ -200,6 +203,44 @@ def test_while_the_database_is_away_nothing_new_is_sent_and_nothing_is_lost(
     assert refused == [(2,), (3,)]
     assert [alert.level for alert in alerts] == ["critical", "info"]
     assert spool.waiting(journal.folder) == []
+
+
+def test_where_both_disks_are_full_rows_wait_in_memory(
+    journal: Journal, run: RunJournal, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        if outage.on:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    outage.on = True
+    assert run.decide([Decision(intent=intent(1))]) is None, "no order is sent"
+    assert run.decide([Decision(intent=intent(2))]) is None
+    assert "database or disk is full" in run.trouble
+    assert "No space left on device (free some space; these rows wait in memory)" in run.trouble
+    assert [spool.read(path) for path in spool.waiting(journal.folder)] in ([], [[]])
+    outage.on = False
+    assert run.flush(10) and run.healthy
+    assert ask(journal, "SELECT number FROM orders") == [(1,), (2,)]
+    assert run.decide([Decision(intent=intent(3))]) == ["abcdef-3"]
+
+
+def test_a_halt_waits_for_a_journal_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    when = datetime(2024, 9, 18, 17, tzinfo=UTC)
+    (tmp_path / "kept").write_text("no folder")
+    words = (when, "HALTED", "ann@desk", "look")
+    said = note_halt(*words, str(tmp_path / "kept" / "journal.sqlite"), folder=tmp_path / "robo")
+    assert "it waits for the next session" in said
+    said = note_halt(*words, str(tmp_path / "kept" / "journal.sqlite"), folder=tmp_path / "kept")
+    assert "; and " in said and "kept" in said
+    with open_journal(folder=tmp_path / "robo") as journal:
+        assert journal.replayed == 1
+        assert ask(journal, "SELECT state, who, why, run FROM halts") == [
+            ("HALTED", "ann@desk", "look", None)
+        ]
 
 
 def test_a_commit_whose_answer_was_lost_counts_once(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.migration import MigrationContext
@@ -53,6 +54,12 @@ def test_the_generated_statements_are_those_of_the_tables() -> None:
     before, after = schema.sqlite_statements()
     hint = "write schema.sqlite_module() to sqlite_statements.py, and format it"
     assert (tuple(before), tuple(after)) == (sqlite_statements.BEFORE, sqlite_statements.AFTER), hint
+
+
+def test_the_module_of_statements_can_be_written_anew() -> None:
+    made: dict[str, Any] = {}
+    exec(schema.sqlite_module(), made)
+    assert (made["BEFORE"], made["AFTER"]) == (sqlite_statements.BEFORE, sqlite_statements.AFTER)
 
 
 def test_new_migrated_and_bulk_journals_are_alike(tmp_path: Path) -> None:

@@ -49,6 +49,19 @@ def test_a_change_has_who_when_and_why(halts: HaltStore, tmp_path: Path) -> None
             halts.set("HALTED", who=who, why=why)
 
 
+def test_a_file_that_cannot_be_changed_is_named(halts: HaltStore, tmp_path: Path) -> None:
+    told: list[Halt] = []
+    halts._on_change = told.append
+    (tmp_path / "HALT" / "x").mkdir(parents=True)
+    with pytest.raises(RunError, match="HALT cannot be written") as caught:
+        halts.set("HALTED", who="ann@desk", why="look")
+    assert "create it by hand" in caught.value.hint
+    assert [halt.why for halt in told] == ["look"], "the store has it"
+    with pytest.raises(RunError, match="HALT cannot be removed"):
+        halts.set("ACTIVE", who="ann@desk", why="mended")
+    assert halts.read().state == "REDUCING" and len(told) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "state", "why"),
     [

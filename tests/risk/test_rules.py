@@ -17,7 +17,7 @@ from robo_trader.records import Decision, Intent
 from robo_trader.risk.guard import Guard
 from robo_trader.risk.rule import RiskRule
 from robo_trader.risk.rules import brakes, correlation, exposure, orders
-from robo_trader.risk.sectors import SectorMap
+from robo_trader.risk.sectors import BROAD_INDEX, SectorMap
 
 EVEN = {"A": 100.0, "B": 50.0, "SPY": 400.0}
 
@@ -481,6 +481,21 @@ def test_usage_shows_what_each_limit_has_left() -> None:
     assert (rows["sector"].scope, rows["gross"].used) == ("Energy", pytest.approx(0.07))
     assert rows["daily_loss"].used == 0.0
     assert rows["orders_per_minute"].limit == 10.0
+
+
+def test_usage_of_the_drawdown_and_of_the_closest_pair() -> None:
+    account = with_history(np.random.default_rng(5), "ABC")
+    account.positions = {"A": 100.0, "B": -100.0, "C": 100.0}
+    account.session_values = [2_000.0, account.value / 0.9]
+    guard = make_guard({"C": BROAD_INDEX}, drawdown=0.15, correlation={"window": 50, "least": 30})
+    rows = dict(guard.usage(account))
+    assert rows["drawdown"].used == pytest.approx(0.1)
+    assert rows["correlation"].scope in ("A and B", "B and A"), "an index fund has no part in it"
+    assert rows["correlation"].used == pytest.approx(-by_numpy(account, "A", "B", 50, 30))
+    account.positions = {f"S{i}": 1.0 for i in range(60)}
+    account.prices |= dict.fromkeys(account.positions, 10.0)
+    account.now += 1
+    assert "correlation" not in dict(guard.usage(account)), "too many pairs for a figure in passing"
 
 
 # -- limits out of range -------------------------------------------------------------------------------
