@@ -81,8 +81,16 @@ KINDS: dict[str, Kind] = {
 }
 
 
-#: Names that mean something of our own where a source is asked for.
-RESERVED: dict[str, tuple[str, ...]] = {"bars": ("bundled",), "event_source": ("bundled",)}
+#: Names that mean something of our own.
+RESERVED: dict[str, tuple[str, ...]] = {
+    "bars": ("bundled",),
+    "event_source": ("bundled",),
+    "analyst": ("models",),
+}
+
+#: Tables of robo.toml that everything of a kind is given whose constructor has a parameter of that
+#: name: `[intelligence.models.NAME]` reaches each analyst that asks for ``models``.
+SHARED: dict[str, tuple[str, ...]] = {"analyst": ("models",)}
 
 
 @dataclass(frozen=True, slots=True)

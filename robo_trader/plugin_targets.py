@@ -130,6 +130,14 @@ def make(offer: Offer, cls: type, options: Mapping[str, Any]) -> Any:
     return thing
 
 
+def takes(cls: type, option: str) -> bool:
+    """Tell whether the constructor of `cls` has a parameter named `option`."""
+    try:
+        return option in inspect.signature(cls).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 def _check_options(cls: type, where: str, options: Mapping[str, Any]) -> None:
     try:
         parameters = inspect.signature(cls).parameters.values()

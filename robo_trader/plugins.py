@@ -24,13 +24,13 @@ from robo_trader import __version__
 from robo_trader.config import Config, is_secret
 from robo_trader.config_schema import KEYS
 from robo_trader.errors import ConfigError, PluginError, RoboError, did_you_mean
-from robo_trader.hookspecs import GROUP, KINDS, RESERVED, Hooks, Offer, Registry
+from robo_trader.hookspecs import GROUP, KINDS, RESERVED, SHARED, Hooks, Offer, Registry
 from robo_trader.masking import MASK
 from robo_trader.plugin_discovery import Found, discover
 from robo_trader.plugin_hooks import as_plugin, hooks_of, label
 from robo_trader.plugin_observers import Observers
 from robo_trader.plugin_rows import Finding, PluginRow
-from robo_trader.plugin_targets import load_target, make
+from robo_trader.plugin_targets import load_target, make, takes
 
 __all__ = ["Finding", "Observers", "PluginHost", "PluginRow", "load_host"]
 
@@ -95,7 +95,7 @@ class PluginHost:
         """
         offer, row = self._find(kind, name)
         cls = load_target(offer, row)
-        options = self.options(kind, name)
+        options = self._shared(kind, cls) | self.options(kind, name)
         try:
             thing = make(offer, cls, options)
             if hasattr(thing, "use_host"):
@@ -114,6 +114,12 @@ class PluginHost:
         options = self.config.plugin_table(table, name, resolve=True)
         self._remember_secrets(self.config.plugin_table(table, name), options)
         return options
+
+    def _shared(self, kind: str, cls: type) -> dict[str, Any]:
+        """Return the tables that a kind shares, as far as the class takes them."""
+        table = KINDS[kind].table
+        shared = {name: self.config.plugin_table(table, name, resolve=True) for name in SHARED.get(kind, ())}
+        return {name: value for name, value in shared.items() if value and takes(cls, name)}
 
     @contextlib.contextmanager
     def masking(self) -> Iterator[None]:
@@ -156,6 +162,8 @@ class PluginHost:
         out = []
         for table, name in self.config.plugin_tables():
             kind = kinds[table]
+            if name in SHARED.get(kind, ()):
+                continue
             near = did_you_mean(name, self.names(kind))
             # A table of strategies may also belong to a strategy from a file.
             if kind == "strategy" and not near:

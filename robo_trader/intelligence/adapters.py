@@ -48,6 +48,8 @@ _STATUSES = {
 #: Codes of OpenAI's 429 that no waiting mends.
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
+_Kept = tuple[Any, AsyncGenerator[None]]
+
 
 class Adapter(ABC):
     """One provider's protocol. `key` may be empty for a server that asks for none.
@@ -64,7 +66,7 @@ class Adapter(ABC):
         self.base_url = base_url
         self.effort = effort
         self._key = key
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[None]]]
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[_Kept]]
         self._clients = WeakKeyDictionary()
 
     def require(self) -> None:
@@ -81,9 +83,9 @@ class Adapter(ABC):
 
     async def close(self) -> None:
         """Close this event loop's connections."""
-        found = self._clients.pop(asyncio.get_running_loop(), None)
+        found = self._clients.get(asyncio.get_running_loop())
         if found is not None:
-            await found[1].aclose()
+            await (await found)[1].aclose()
 
     async def ask(self, model: str, request: Request, timeout: float) -> Reply:
         """Ask once; `timeout` (seconds) is for each step of the connection, the deadline is the caller's."""
@@ -106,25 +108,41 @@ class Adapter(ABC):
 
     async def _client(self) -> Any:
         loop = asyncio.get_running_loop()
-        found = self._clients.get(loop)
-        if found is None:
-            sdk = await asyncio.to_thread(importlib.import_module, self.sdk[0])
-            http = sdk.DefaultAsyncHttpxClient(event_hooks={"response": [_bound]}, follow_redirects=False)
-            client = getattr(sdk, self.sdk[1])(
-                # Given always, so that no SDK goes looking for another key.
-                api_key=self._key or "none",
-                base_url=self.base_url,
-                max_retries=0,
-                http_client=http,
-                # Unpacked bodies cannot be bounded before they are unpacked.
-                default_headers={"Accept-Encoding": "identity"},
-            )
-            keeper = _keep(client)
-            # Started generators are closed by the loop when it ends, and the client with them.
-            await anext(keeper)
-            found = self._clients[loop] = (client, keeper)
-            await asyncio.to_thread(self._resource, client)
-        return found[0]
+        making = self._clients.get(loop)
+        if making is None or (making.done() and (making.cancelled() or making.exception())):
+            # One for all that ask at once; a caller that is cancelled does not stop it.
+            making = self._clients[loop] = asyncio.ensure_future(self._connect())
+        return (await asyncio.shield(making))[0]
+
+    async def _connect(self) -> _Kept:
+        """Return a client and what closes it with the event loop."""
+        client = await asyncio.to_thread(self._new_client)
+        keeper = self._keep(client)
+        # Generators that were started are closed by the loop when it ends, and the client with them.
+        await anext(keeper)
+        return client, keeper
+
+    async def _keep(self, client: Any) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self._clients.pop(asyncio.get_running_loop(), None)
+            await client.close()
+
+    def _new_client(self) -> Any:
+        sdk = importlib.import_module(self.sdk[0])
+        http = sdk.DefaultAsyncHttpxClient(event_hooks={"response": [_bound]}, follow_redirects=False)
+        client = getattr(sdk, self.sdk[1])(
+            # Given always, so that no SDK goes looking for another key.
+            api_key=self._key or "none",
+            base_url=self.base_url,
+            max_retries=0,
+            http_client=http,
+            # Unpacked bodies cannot be bounded before they are unpacked.
+            default_headers={"Accept-Encoding": "identity"},
+        )
+        self._resource(client)
+        return client
 
     def _read(self, body: bytes) -> Reply:
         """Return what a body of a successful call says."""
@@ -312,13 +330,6 @@ ADAPTERS: Mapping[str, type[Adapter]] = {
 def is_loopback(url: str) -> bool:
     """Tell whether `url` leads to this machine."""
     return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-
-
-async def _keep(client: Any) -> AsyncGenerator[None]:
-    try:
-        yield
-    finally:
-        await client.close()
 
 
 class _TooMuch(Exception):

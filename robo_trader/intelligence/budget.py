@@ -24,7 +24,7 @@ class Reservation:
     """Money set aside for one call."""
 
     worst: Decimal
-    entry: str | None = None
+    day: str | None = None
 
 
 class BudgetSpent(Exception):
@@ -41,85 +41,113 @@ class Budget:
         self.settled = Decimal(0)
         self.reserved = Decimal(0)
         self._lock = threading.Lock()
-        self._waiting: list[_Waiting] = []
+        # Two queues: room in the run's budget also comes back when the day has none for somebody.
+        self._for_run: list[_Waiting] = []
+        self._for_day: list[_Waiting] = []
+        #: Calls that are open or just asking the day's account.
+        self._open = 0
         self._settlements = 0
 
     async def reserve(self, worst: Decimal) -> Reservation:
         """Set `worst` dollars aside; wait while open calls may make room, else raise `BudgetSpent`."""
         while True:
-            waiter = None
             with self._lock:
-                if self.run is not None and self.settled + worst > self.run:
-                    raise BudgetSpent(
-                        f"${self.settled:.4f} of this run's ${self.run} are spent, and a call may cost "
-                        f"${worst:.4f}"
-                    )
+                broke = self.run is not None and self.settled + worst > self.run
+                fits = self.run is None or self.settled + self.reserved + worst <= self.run
                 settlements = self._settlements
-                if self.run is None or self.settled + self.reserved + worst <= self.run:
+                waiter = None
+                if fits:
                     self.reserved += worst
-                else:
-                    waiter = self._waiter()
+                    self._open += 1
+                elif not broke:
+                    waiter = _wait_in(self._for_run)
+            if broke:
+                self._next()
+                raise BudgetSpent(
+                    f"${self.settled:.4f} of this run's ${self.run} are spent; a call may cost ${worst:.4f}"
+                )
             if waiter is None:
                 if self.ledger is None or not worst:
                     return Reservation(worst)
-                entry = await self._enter(self.ledger, worst)
-                if entry is not None:
-                    return Reservation(worst, entry)
+                day = self.ledger.take(worst) or await self._reserve(self.ledger, worst)
+                if day is not None:
+                    self._next()
+                    return Reservation(worst, day)
                 waiter = self._step_back(worst, settlements)
-            await waiter
+                if waiter is None:
+                    raise BudgetSpent(
+                        f"a call may cost ${worst:.4f}, more than is left of ${self.ledger.cap} a day"
+                    )
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._next()
+                raise
 
     async def settle(self, reservation: Reservation, model: str, usage: Usage | None, cost: Decimal) -> None:
         """Replace a reservation by what the call cost."""
         try:
-            if reservation.entry is not None and self.ledger is not None:
-                # Even a cancelled caller's money must be accounted for.
-                await asyncio.shield(
-                    asyncio.to_thread(self.ledger.settle, reservation.entry, model, usage, cost)
-                )
+            ledger, day = self.ledger, reservation.day
+            if ledger is not None and day is not None:
+                due = ledger.settle(day, reservation.worst, model, usage, cost)
+                if due:
+                    await asyncio.shield(asyncio.to_thread(ledger.flush))
         finally:
             with self._lock:
                 self.reserved -= reservation.worst
                 self.settled += cost
+                self._open -= 1
                 self._settlements += 1
-                woken = self._take_waiting()
+                woken, self._for_run = self._for_run, []
             _wake(woken)
+            self._next()
 
-    async def _enter(self, ledger: Ledger, worst: Decimal) -> str | None:
+    async def close(self) -> None:
+        """Write down what was spent, and give back what was set aside for the day."""
+        if self.ledger is not None:
+            await asyncio.to_thread(self.ledger.flush)
+
+    async def _reserve(self, ledger: Ledger, worst: Decimal) -> str | None:
         try:
             return await asyncio.to_thread(ledger.reserve, worst)
         except BaseException:
-            with self._lock:
-                self.reserved -= worst
-                woken = self._take_waiting()
-            _wake(woken)
+            self._step_back(worst, -1)
             raise
 
-    def _step_back(self, worst: Decimal, settlements: int) -> asyncio.Future[None]:
-        """Give back what the day has no room for; return what to wait for, or raise `BudgetSpent`."""
-        assert self.ledger is not None
+    def _next(self) -> None:
+        """Let the first who waits for the day's budget ask again; all at once would crowd its account."""
+        with self._lock:
+            while self._for_day:
+                first = self._for_day.pop(0)
+                if not first[1].done():
+                    _wake([first])
+                    return
+
+    def _step_back(self, worst: Decimal, settlements: int) -> asyncio.Future[None] | None:
+        """Give back what the day has no room for; return what to wait for, None where nothing is open."""
         with self._lock:
             self.reserved -= worst
-            woken = self._take_waiting()
-            hope = self.reserved > 0 or settlements != self._settlements
-            waiter = self._waiter() if hope else None
-            if waiter is not None and settlements != self._settlements:
+            self._open -= 1
+            woken, self._for_run = self._for_run, []
+            if not self._open:
+                # Whoever waited for this one has nothing to wait for any more.
+                woken, self._for_day = woken + self._for_day, []
+            waiter = None
+            if settlements != self._settlements:
                 # Somebody settled while we asked: ask again at once.
-                self._waiting.pop()
+                waiter = asyncio.get_running_loop().create_future()
                 waiter.set_result(None)
+            elif self._open:
+                waiter = _wait_in(self._for_day)
         _wake(woken)
-        if waiter is None:
-            raise BudgetSpent(f"a call may cost ${worst:.4f}, more than is left of ${self.ledger.cap} a day")
         return waiter
 
-    def _waiter(self) -> asyncio.Future[None]:
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((loop, waiter))
-        return waiter
 
-    def _take_waiting(self) -> list[_Waiting]:
-        woken, self._waiting = self._waiting, []
-        return woken
+def _wait_in(queue: list[_Waiting]) -> asyncio.Future[None]:
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+    queue.append((loop, waiter))
+    return waiter
 
 
 def _wake(woken: list[_Waiting]) -> None:

@@ -14,6 +14,7 @@ ends a body that drips. Waiting for a free slot, for the pace or for the budget 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
@@ -152,9 +153,14 @@ class Gateway:
         return replace(reply, seconds=monotonic() - began)
 
     async def close(self) -> None:
-        """Close the connections of this event loop."""
+        """Close the connections of this event loop, and write down what was spent.
+
+        Both also happen by themselves, at the end of the loop and of the process.
+        """
         for route in self.routes:
             await route.adapter.close()
+        with contextlib.suppress(StateError):  # what is not written down stays set aside
+            await self.budget.close()
 
     def worst(self, route: Route, request: Request) -> Decimal:
         """Return the most that one call may cost, in dollars: no token is shorter than a byte."""
