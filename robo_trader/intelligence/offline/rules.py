@@ -58,6 +58,7 @@ def evidence(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) ->
 def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) -> Iterator[Evidence]:
     quantities = [hit for hit in clause.hits if hit.entry.part in _QUANTITIES]
     amounts = {figure.first for figure in figures}
+    moved: set[int] = set()
     for hit in clause.hits:
         if hit.entry.part not in ("move", "shift", "act", "stop") or _is_phrasal(hit, clause, words, amounts):
             continue
@@ -69,6 +70,7 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
             if hit.entry.part in ("move", "shift"):
                 yield Evidence(direction * strength, 0.5 if near else 0.2, hit.entry.form, hit.first, "bare")
             continue
+        moved.add(quantity.first)
         effect = direction * quantity.entry.polarity
         if hit.entry.part == "stop" and effect > 0:
             continue  # A payment of debt that is skipped is no debt reduced.
@@ -76,6 +78,16 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
             said = f"{quantity.entry.form} {hit.entry.form}"
             weight = quantity.entry.strength
             yield Evidence(effect * strength, weight, said, hit.first, quantity.entry.part)
+
+    for quantity in quantities:
+        if quantity.entry.form == "growth" and quantity.first not in moved and _is_growth(quantity, words):
+            yield Evidence(0.5, 1.0, "growth", quantity.first, "quantity")
+
+
+def _is_growth(hit: Hit, words: Sequence[str]) -> bool:
+    """Tell whether "growth" is a movement that happened: "a 6 % growth in sales", "growth of 6 %"."""
+    before, after = words[hit.first - 1 : hit.first], words[hit.last + 1 : hit.last + 2]
+    return before in (["%"], ["percent"], ["pct"]) or after in (["in"], ["of"])
 
 
 def _is_phrasal(hit: Hit, clause: Clause, words: Sequence[str], amounts: set[int]) -> bool:
@@ -140,7 +152,9 @@ def _tones(clause: Clause) -> Iterator[Evidence]:
     for hit in clause.hits:
         if hit.entry.part == "tone":
             # "strong demand", "a record profit": praise of what is measured is said in earnest.
-            beside = any(q.first in (hit.last + 1, hit.last + 2) for q in quantities)
+            beside = any(
+                q.first in (hit.last + 1, hit.last + 2) or 0 < hit.first - q.last <= 3 for q in quantities
+            )
             strength = max(hit.entry.strength, 1.0) if beside else hit.entry.strength
             yield Evidence(hit.entry.polarity * 0.6, 0.6 * strength, hit.entry.form, hit.first)
 

@@ -32,6 +32,8 @@ Despite higher costs, profit increased
 Acme avoids bankruptcy
 Acme cuts its debt by $1 billion
 Q2 EPS $1.20 vs. $1.10 expected
+Acme posted a 6.1 percent growth in beer sales
+Demand for sports equipment was good
 Revenue of $4.1 billion topped the $3.9 billion analysts had expected
 """
 BAD = """
