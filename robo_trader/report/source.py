@@ -26,6 +26,7 @@ from robo_trader.records import Fill
 if TYPE_CHECKING:
     from robo_trader.bars.frame import BarFrame
     from robo_trader.engine.record import RunRecord
+    from robo_trader.risk.halt import Halt
 
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]
@@ -72,6 +73,7 @@ class Info(Protocol):
     twin: Mapping[str, Any]
     always_open: bool | None
     clean_from: datetime | None
+    halts: Sequence[Halt]
     extra: Mapping[str, Any]
     started: datetime
 

@@ -184,14 +184,26 @@ def guard_words(result: Reportable) -> str:
         return f"The risk guard ({profile}) had no order to judge."
     counts = Counter(str(d.action) for d in decisions)
     if not counts["resize"] and not counts["veto"]:
-        return f"The risk guard ({profile}) let {_orders(total)} pass unchanged."
+        return f"The risk guard ({profile}) let {_orders(total)} pass unchanged.{_halted(result)}"
     said = []
     for action, verb in (("resize", "shrunk"), ("veto", "vetoed")):
         if counts[action]:
-            why = Counter(r for d in decisions if d.action == action for r in d.reasons)
-            reasons = ", ".join(f"{reason}: {n}" for reason, n in why.most_common(3))
-            said.append(f"{counts[action]} {verb}" + (f" ({reasons})" if reasons else ""))
-    return f"The risk guard ({profile}): of {_orders(total)} {' and '.join(said)}; compare with --risk off."
+            # A reason begins with its rule; the numbers after it differ from order to order.
+            why = Counter(r.partition(":")[0] for d in decisions if d.action == action for r in d.reasons)
+            reasons = ", ".join(f"{rule.replace('_', ' ')}: {n:,}" for rule, n in why.most_common(3))
+            said.append(f"{counts[action]:,} {verb}" + (f" ({reasons})" if reasons else ""))
+    did = f"of {_orders(total)} {' and '.join(said)}"
+    return f"The risk guard ({profile}): {did}; compare with --risk off.{_halted(result)}"
+
+
+def _halted(result: Reportable) -> str:
+    """Return a sentence on how often openings were stopped, and by which rules; empty where never."""
+    changes = Counter(halt.rule.replace("_", " ") for halt in result.info.halts)
+    if not changes:
+        return ""
+    # Each rule stops and lets go in turn.
+    rules = ", ".join(f"{rule}: {-(-n // 2):,}" for rule, n in changes.most_common())
+    return f" Openings were stopped for a while ({rules})."
 
 
 def _orders(n: int) -> str:

@@ -15,6 +15,7 @@ from robo_trader.records import Decision, Intent
 from robo_trader.report import parts
 from robo_trader.report.summary import findings, guard_words, headlines, metrics_table, twin_table
 from robo_trader.report.trades import event_rows, explain_command, short_source, trade_rows
+from robo_trader.risk.halt import Halt
 from robo_trader.runs import Result
 
 
@@ -119,6 +120,17 @@ def test_the_guard_says_what_it_did(make: Callable[..., Result]) -> None:
         "The risk guard (default): of all 4 orders 2 shrunk (position 10 %: 2) and 1 vetoed (halted: 1); "
         "compare with --risk off."
     )
+
+
+def test_numbers_do_not_tell_reasons_apart_and_halts_are_counted(make: Callable[..., Result]) -> None:
+    run = make(5, ("SPY",), 0, config={"risk": {"profile": "default"}})
+    rules = [("veto", f"daily_loss: the session has lost {n} %") for n in (3, 4, 5)]
+    at = datetime(2024, 1, 2, tzinfo=UTC)
+    states = [("REDUCING", "daily_loss"), ("REDUCING", "drawdown"), ("REDUCING", "daily_loss")]
+    run.info.halts = [Halt(state, "the guard", at, "why", rule=rule) for state, rule in states]  # type: ignore[arg-type]
+    said = guard_words(decided(run, *rules))
+    assert "all 3 orders 3 vetoed (daily loss: 3); compare" in said
+    assert said.endswith("Openings were stopped for a while (daily loss: 1, drawdown: 1).")
 
 
 def test_every_metric_is_listed_with_its_method(ten_years: Result) -> None:
