@@ -24,7 +24,9 @@ _WALLS = bag(
 _SIDE = bag("excluding before after due to including net on by for because from against than in within")
 #: Behind one of these another statement begins, so that no subject is looked for before it.
 _SUBORDINATE = bag("as after because amid when since once who if")
-_BE = bag("is are was were be been ended closed finished opened remained stood trading % percent")
+_BE = bag(
+    "is are was were be been remain remains remained ended closed finished opened stood trading % percent"
+)
 _AFTER_UP = bag(
     "by from on in more slightly sharply about nearly almost over some around approximately year vs versus ,"
     " . compared at to with"
@@ -51,7 +53,7 @@ class Evidence:
 
 def evidence(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) -> list[Evidence]:
     """Return what a clause's words say, with negation and doubt applied."""
-    found = [*_movements(clause, words, figures), *_tones(clause)]
+    found = [*_movements(clause, words, figures), *_tones(clause, words)]
     return [_shaded(item, clause, words) for item in found]
 
 
@@ -147,14 +149,13 @@ def _walled(words: Sequence[str], first: int, end: int) -> bool:
     return any(words[i] in _WALLS or words[i][0].isdigit() for i in range(first, end))
 
 
-def _tones(clause: Clause) -> Iterator[Evidence]:
+def _tones(clause: Clause, words: Sequence[str]) -> Iterator[Evidence]:
     quantities = [hit for hit in clause.hits if hit.entry.part == "quantity" and hit.entry.polarity > 0]
     for hit in clause.hits:
         if hit.entry.part == "tone":
-            # "strong demand", "a record profit": praise of what is measured is said in earnest.
-            beside = any(
-                q.first in (hit.last + 1, hit.last + 2) or 0 < hit.first - q.last <= 3 for q in quantities
-            )
+            # "strong demand", "demand for … was good": praise of what is measured is said in earnest.
+            reach = 8 if words[hit.first - 1] in _BE else 3
+            beside = any(0 < q.first - hit.last <= 2 or 0 < hit.first - q.last <= reach for q in quantities)
             strength = max(hit.entry.strength, 1.0) if beside else hit.entry.strength
             yield Evidence(hit.entry.polarity * 0.6, 0.6 * strength, hit.entry.form, hit.first)
 
