@@ -9,6 +9,7 @@ An HTML comment that begins with "not run:" above a block says why it is only co
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -30,7 +31,7 @@ PAGES = sorted(
     [
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("examples/*.md"),
+        *ROOT.glob("examples/**/*.md"),
         *ROOT.glob("benchmarks/*.md"),
         *ROOT.glob("plugins/*/README.md"),
         *ROOT.glob("strategies/*/README.md"),
@@ -212,7 +213,10 @@ def test_robo_commands_exist(words: str) -> None:
 # --- examples
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+EXAMPLES = [*(ROOT / "examples").glob("*.py"), ROOT / "examples" / "fed_meetings" / "fed_meetings.py"]
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES), ids=lambda p: p.name)
 def test_examples_run(file: Path, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error", str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=60
@@ -237,3 +241,15 @@ def test_example_strategies_run_from_the_command_line(
 def test_every_example_is_described() -> None:
     described = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
     assert all(f"[{file.name}]({file.name})" in described for file in (ROOT / "examples").glob("*.py"))
+    assert "[fed_meetings/](fed_meetings/README.md)" in described
+
+
+def test_the_page_on_the_meetings_says_what_its_program_finds() -> None:
+    """A page of results is written by its program and by nobody's hand."""
+    if not os.environ.get("ROBO_TEST_DATA"):
+        pytest.skip("needs ROBO_TEST_DATA")
+    program = ROOT / "examples" / "fed_meetings" / "results.py"
+    run = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    written = (ROOT / "docs" / "results" / "fed_meetings.md").read_text(encoding="utf-8")
+    assert run.stdout == written, f"run: python {program.relative_to(ROOT)} docs/results/fed_meetings.md"

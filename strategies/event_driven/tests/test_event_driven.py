@@ -56,7 +56,7 @@ def rows(result: Any) -> list[tuple[str, str]]:
 
 def test_a_cut_is_bought_at_the_next_open_and_sold_when_its_bars_are_over() -> None:
     result = run([fed("2024-02-08", -50)])
-    assert rows(result) == [("BUY", "2024-02-09"), ("SELL", "2024-02-15")]
+    assert rows(result) == [("BUY", "2024-02-09"), ("SELL", "2024-02-16")]
     bought, sold = result.record.fills
     assert bought.because.startswith("news +0.") and "at a volatility of" in bought.because
     assert sold.because == "its bars are over"

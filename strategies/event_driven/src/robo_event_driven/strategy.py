@@ -44,7 +44,8 @@ class EventDriven(Strategy):
         self.traded = {data._name: data for data in self.bars if data._name not in left_out}
         self.for_fomc = _names(p.fomc) or set(self.traded)
         self.kinds: dict[str, str] = {}
-        self.until: dict[Any, int] = {}
+        self.lasts: dict[Any, int] = {}  # bars of a trade, from its order on
+        self.until: dict[Any, int] = {}  # the bar after which it ends, from its first bar on
 
     def notify_event(self, event: Event) -> None:
         """Remember of which kind an event is."""
@@ -61,9 +62,9 @@ class EventDriven(Strategy):
             return
         held = self.getposition(data).size
         if held and held * signal.value < 0:
-            self.until.pop(data, None)
+            self._forget(data)
             self.close(data, because=signal)
-        elif not held and data not in self.until:
+        elif not held and data not in self.lasts:
             self._enter(data, kind, signal)
 
     def _enter(self, data: Any, kind: str, signal: Signal) -> None:
@@ -75,9 +76,14 @@ class EventDriven(Strategy):
         if not calm:
             return
         weight = conviction_weight(value, most=calm, full=0.30)
-        self.until[data] = len(data) + getattr(self.p, f"{kind}_bars")
+        self.lasts[data] = getattr(self.p, f"{kind}_bars")
         why = f"{abs(weight):.1%} of the account at a volatility of {vol:.0%}"
         self.order_target_percent(data, weight, because=(signal, why))
+
+    def notify_order(self, order: Any) -> None:
+        """Forget a trade that never came to be."""
+        if not order.alive() and not self.getposition(order.data).size:
+            self._forget(order.data)
 
     def prenext(self) -> None:
         """Watch the symbols that have bars while others have none yet."""
@@ -85,12 +91,16 @@ class EventDriven(Strategy):
 
     def next(self) -> None:
         """Leave when a trade has lasted its bars."""
-        for data, last in list(self.until.items()):
-            if len(data) < last:
+        for data, bars in list(self.lasts.items()):
+            if not self.getposition(data).size:
                 continue
-            del self.until[data]
-            if self.getposition(data).size:
+            if len(data) >= self.until.setdefault(data, len(data) + bars - 1):
+                self._forget(data)
                 self.close(data, because="its bars are over")
+
+    def _forget(self, data: Any) -> None:
+        self.lasts.pop(data, None)
+        self.until.pop(data, None)
 
 
 def _names(text: str) -> set[str]:
