@@ -16,7 +16,6 @@ from robo_trader.engine.fast.honest import FastHonestBroker
 from robo_trader.engine.fast.moment import FastContext
 from robo_trader.engine.fast.recorder import FastRecorder
 from robo_trader.engine.fast.schedule import Clock, Schedule, clocks_of
-from robo_trader.engine.fast.schedule import one_clock as is_one_clock
 from robo_trader.engine.fast.stock import FastStockBroker
 from robo_trader.engine.honest import HonestBroker
 from robo_trader.engine.recorder import Recorder
@@ -110,13 +109,14 @@ def _fast(
     honest = settings.fill_rules == "honest"
     recorder = FastRecorder(hooks.fill, hooks.decision)
     context = FastContext(tape=signals, seed=settings.seed, trading_from=settings.trading_from or 0)
+    schedule = Schedule(clocks)
     cerebro = FastCerebro(
-        schedule=Schedule(clocks),
+        schedule=schedule,
         tape=tape,
         gated=settings.wake,
         recorder=recorder,
         context=context,
-        at_open=honest and (heard or not is_one_clock(clocks)),
+        at_open=honest and (heard or not schedule.one_clock),
         progress=hooks.progress,
         **_cerebro_params(settings),
     )

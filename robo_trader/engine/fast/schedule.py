@@ -57,20 +57,6 @@ def _same_times(a: BarFrame, b: BarFrame) -> bool:
     )
 
 
-def one_clock(clocks: Sequence[Clock]) -> bool:
-    """Return True where no bar starts before an earlier bar's end (see `timeline.one_clock`)."""
-    if len(clocks) == 1:
-        frame = clocks[0].frame
-        return not (frame.start[1:] < frame.end[:-1]).any()
-    ends = np.unique(np.concatenate([clock.frame.end for clock in clocks]))
-    for clock in clocks:
-        at = np.searchsorted(ends, clock.frame.end)
-        before = np.where(at > 0, ends[np.maximum(at - 1, 0)], np.iinfo(np.int64).min)
-        if (clock.frame.start < before).any():
-            return False
-    return True
-
-
 class _Same(Sequence[tuple[int, ...]]):
     """One group at every step, for a single clock."""
 
@@ -119,6 +105,15 @@ class Schedule:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    @property
+    def one_clock(self) -> bool:
+        """True where no bar starts before an earlier bar's end (see `timeline.one_clock`)."""
+        for clock, at in zip(self.clocks, self.at, strict=True):
+            start, earlier = clock.frame.start, at > 0
+            if (start[earlier] < self.ends[at[earlier] - 1]).any():
+                return False
+        return True
 
     def days(self, feeds: Sequence[BarsFeed]) -> array[float]:
         """Return the times of the bar steps as Backtrader's float days."""
@@ -194,14 +189,17 @@ def _merge(columns: Sequence[Ints]) -> tuple[Ints, list[Ints], Ints, Ints]:
 
     Who is at time k are ``members[firsts[k] : firsts[k + 1]]``, the last two of what is returned.
     """
-    times, place = np.unique(np.concatenate(columns), return_inverse=True)
+    every = np.concatenate(columns)
+    # Columns are in order already, which this way of sorting knows how to use.
+    order = np.argsort(every, kind="stable")
+    ordered = every[order]
+    new = np.append(True, ordered[1:] != ordered[:-1])
+    place = np.empty(len(every), dtype=np.int64)
+    place[order] = np.cumsum(new) - 1
     lengths = [len(column) for column in columns]
-    bounds = np.cumsum([0, *lengths])
-    at = [place[a:b] for a, b in pairwise(bounds.tolist())]
+    at = [place[a:b] for a, b in pairwise(np.cumsum([0, *lengths]).tolist())]
     who = np.repeat(np.arange(len(columns)), lengths)
-    members = who[np.argsort(place, kind="stable")]
-    firsts = np.concatenate(([0], np.cumsum(np.bincount(place))))
-    return times, at, members, firsts
+    return ordered[new], at, who[order], np.append(np.flatnonzero(new), len(every))
 
 
 def _groups(clocks: int, members: Ints, firsts: Ints) -> list[tuple[int, ...]]:
