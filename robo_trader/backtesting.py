@@ -32,6 +32,7 @@ from robo_trader.versions import installed_versions
 
 if TYPE_CHECKING:
     from robo_trader.engine.record import RunRecord
+    from robo_trader.intelligence.estimate import Estimate
 
 Bars = "str | Path | pd.DataFrame | BarFrame | Mapping[str, pd.DataFrame | BarFrame] | Sequence[BarFrame]"
 ProgressFn = Callable[[str, int, int], None]
@@ -170,6 +171,29 @@ def backtest(
     if record.failure is not None:
         raise _failed(record, result)
     return result
+
+
+def estimate(
+    strategy: str | type | None = None,
+    *,
+    bars: Any = None,
+    events: Any = None,
+    analyst: str | Iterable[str] | None = None,
+    config: str | Path | Config | None = None,
+    flags: Mapping[str, Any] | None = None,
+    progress: ProgressFn | None = None,
+) -> dict[str, Estimate]:
+    """Return what a backtest with these words would pay its analysts, by name; nothing is asked or written.
+
+    The arguments are those of `backtest`.
+    """
+    chosen = {"intelligence.analyst": ",".join(analyst_names(analyst))} if analyst is not None else {}
+    conf = _config(config, {**chosen, **{k: v for k, v in (flags or {}).items() if v is not None}})
+    host = load_host(conf)
+    demonstration = strategy is None and conf.get("run.strategy") is None
+    with host.masking():
+        plan = read_inputs(conf, host, bars, events, demonstration)
+        return Roles(conf, host, plan, progress or _silent).estimates()
 
 
 def _silent(stage: str, done: int, total: int) -> None:

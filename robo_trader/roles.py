@@ -20,14 +20,17 @@ from robo_trader.events.tape import EventTape
 from robo_trader.inputs import Inputs
 from robo_trader.intelligence.roles import NEWS, OFFLINE
 from robo_trader.plugins import PluginHost
-from robo_trader.records import View
+from robo_trader.records import Event, View
 from robo_trader.signals import RoleSignals, SignalTape
 from robo_trader.signals.scoring import role_of
 
 if TYPE_CHECKING:
+    from robo_trader.intelligence.estimate import Estimate
     from robo_trader.intelligence.reading import Reading
 
 Tell = Callable[[str, int, int], None]
+#: Kinds of event that are about companies, so that their text may name some; a rate decision is not.
+_COMPANY = frozenset({"news", "earnings", "filing", "social"})
 
 
 def analyst_names(text: str | Iterable[str]) -> list[str]:
@@ -112,6 +115,20 @@ class Roles:
                 })  # fmt: skip
         return {"analysts": rows} if rows else {}
 
+    def estimates(self) -> dict[str, Estimate]:
+        """Return what reading the run's events would cost with each chosen analyst; nothing is asked."""
+        from robo_trader.intelligence.estimate import estimate
+        from robo_trader.intelligence.reading import readable
+
+        self._refuse_unknown()
+        tape = events_in(self._inputs.events, self._inputs.frames)
+        found = {}
+        for name in self.names:
+            analyst = self._analyst(name)
+            shown = readable(tape, set(analyst.kinds), symbols=self._symbols, link=self._linking())
+            found[name] = estimate(shown, analyst)
+        return found
+
     @property
     def clean_from(self) -> Any:
         """When the last of the analysts that read became clean of outcomes; None where all are."""
@@ -162,12 +179,24 @@ class Roles:
             return read_tape(
                 tape,
                 analysts,
-                symbols=[frame.instrument.symbol for frame in frames],
+                symbols=self._symbols,
                 latency={name: self._latency(name, analyst) for name, analyst in analysts.items()},
                 offline=offline,
                 frames=frames,
+                link=self._linking(),
                 progress=lambda done, total: self._tell("reading events", done, total),
             )
+
+    @property
+    def _symbols(self) -> list[str]:
+        return list(dict.fromkeys(frame.instrument.symbol for frame in self._inputs.frames))
+
+    def _linking(self) -> Callable[[Event], tuple[str, ...]]:
+        """Return what finds the run's symbols in the text of an event that names none."""
+        from robo_trader.news.linking import Linker
+
+        linker = Linker(self._symbols)
+        return lambda event: linker.link(event) if event.kind in _COMPANY else ()
 
     def _analyst(self, name: str) -> Any:
         if name not in self._made:

@@ -106,6 +106,12 @@ def backtest(
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what analysts would cost, and do nothing.", rich_help_panel=options.OUTPUT
+        ),
+    ] = False,
     config_file: options.ConfigFile = None,
     as_json: options.Json = False,
 ) -> None:
@@ -117,6 +123,9 @@ def backtest(
     flags = flags_of(ctx.params)
     if check_wake:
         waking.check(strategy, flags, params_of(param), config_file, as_json=as_json)
+        return
+    if dry_run:
+        _estimate(strategy, flags, config_file, as_json)
         return
     flags["run.report"] = False if no_report else None
     # What a strategy prints is for people; stdout is for the JSON then.
@@ -135,6 +144,21 @@ def backtest(
     if run.state == "interrupted":
         out.note(f"interrupted; the part that was run, marked as such, is in {run.run_dir}")
         raise typer.Exit(INTERRUPTED)
+
+
+def _estimate(strategy: str | None, flags: dict[str, Any], config_file: str | None, as_json: bool) -> None:
+    """Print what each chosen analyst would cost."""
+    from dataclasses import asdict
+
+    from robo_trader.backtesting import estimate
+
+    with Progress("reading") as progress:
+        found = estimate(strategy, config=config_file, flags=flags, progress=progress)
+    if as_json:
+        out.print_json({name: {**asdict(one), "cost": str(one.cost)} for name, one in found.items()})
+        return
+    for name, one in found.items():
+        out.lines(f"analyst={name}: {one}")
 
 
 def _run(

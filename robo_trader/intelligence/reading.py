@@ -171,6 +171,13 @@ class _Cleaned:
     flagged: int = 0
 
 
+def readable(
+    tape: EventTape, kinds: Collection[str], *, symbols: Iterable[str] = (), link: Linking | None = None
+) -> list[Event]:
+    """Return what an analyst of `kinds` would be shown of `tape`: plain, linked, nothing suspicious."""
+    return [event for event in _cleaned(tape, link, set(symbols)).readable if event.kind in kinds]
+
+
 def _cleaned(tape: EventTape, link: Linking | None, allowed: set[str]) -> _Cleaned:
     from robo_trader.events.hygiene import SUSPICIOUS
 

@@ -267,3 +267,36 @@ def test_the_audit_reads_events_anew_for_each_future() -> None:
         flags={"intelligence.analyst": "hopeful"},
     )  # fmt: skip
     assert report.clean and report.decisions == 4
+
+
+def test_an_event_that_names_no_symbol_is_linked_to_those_of_the_run() -> None:
+    told = [Event(kind="news", title="Shares of $X jump", published_at=datetime(2018, 3, 5, 15, tzinfo=UTC))]
+    assert len(run(events=told, save=False).signals) == 1
+    other = [Event(kind="news", title="Shares of $Y jump", published_at=datetime(2018, 3, 5, 15, tzinfo=UTC))]
+    result = run(events=other, save=False)
+    assert not result.signals
+    assert any("1 views of symbols that their events do not name" in text for text in result.info.notes)
+
+
+def test_a_dry_run_says_what_it_would_cost_and_does_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from robo_trader.cli.main import main
+
+    words = [
+        "backtest",
+        "buy_and_hold",
+        "--events",
+        "bundled",
+        "--analyst",
+        "offline",
+        "--analyst",
+        "hopeful",
+    ]
+    assert main([*words, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "analyst=offline: no model is asked: $0", "analyst=hopeful: no model is asked: $0",
+    ]  # fmt: skip
+    assert main([*words, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["hopeful"]["cost"] == "0"
+    assert not (tmp_path / "runs").exists()
