@@ -11,6 +11,7 @@ What changes the account is noted by bar step, so that its history can be worked
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 import backtrader as bt
@@ -60,6 +61,22 @@ class FastBooks(FastAccount):
             order.info.update(info)
         self._ocoize(order, oco)
         return self.submit(order, check)
+
+    def _receive(self, order: Any) -> bool:
+        if (
+            not self._free
+            or self.trading_from
+            or order.parent is not None
+            or not order.transmit
+            or not isfinite(order.size)
+        ):
+            return super()._receive(order)
+        ref = order.ref
+        leader = self._ocos[ref]
+        now = self._submitted_at[ref] = self.now
+        self.recorder.order(order, now, leader if leader != ref else None)
+        self.recorder.allowed(order, now)
+        return True
 
     def _pass_gate(self, family: list[Any]) -> bool:
         if not self._free:

@@ -10,6 +10,7 @@ from typing import Any
 
 import backtrader as bt
 
+from robo_trader.engine.fast.account import ALONE
 from robo_trader.engine.fast.books import FastBooks
 from robo_trader.engine.fast.cursor import Cursor
 from robo_trader.engine.fast.pending import Pending
@@ -147,6 +148,10 @@ class FastHonestBroker(FastBooks, HonestBroker):
             return True
         order.executed = shared
         return False
+
+    def _after_fill(self, order: Any, feed: Any) -> None:
+        if self._pchildren.get(order.ref) is not ALONE:
+            super()._after_fill(order, feed)
 
     def _drop_dust(self, order: Any) -> None:
         held = self.positions[order.data].size
