@@ -87,15 +87,16 @@ class PluginHost:
         """
         return load_target(*self._find(kind, name))
 
-    def create(self, kind: str, name: str) -> Any:
+    def create(self, kind: str, name: str, **more: Any) -> Any:
         """Return a new instance, made with its own table of `robo.toml` as keyword arguments.
 
-        ``"env:NAME"`` values are resolved, and masked in every message. An option that the class
-        does not take or lacks is a `ConfigError`, an exception in its constructor a `PluginError`.
+        `more` goes over what the table says. ``"env:NAME"`` values are resolved, and masked in every
+        message. An option that the class does not take or lacks is a `ConfigError`, an exception in its
+        constructor a `PluginError`.
         """
         offer, row = self._find(kind, name)
         cls = load_target(offer, row)
-        options = self._shared(kind, cls) | self.options(kind, name)
+        options = self._shared(kind, cls) | self.options(kind, name) | more
         try:
             thing = make(offer, cls, options)
             if hasattr(thing, "use_host"):

@@ -49,6 +49,7 @@ COMMANDS: dict[str, Entry] = {
         Entry("resume", "Trade", "Let strategies trade again after a halt."),
         Entry("doctor", "Machine", "Find what is missing on this machine and how to mend it."),
         Entry("config", "Machine", "Show every setting and where its value came from."),
+        Entry("llm", "Machine", "Show the language models, what they cost and what they said."),
     )
 }
 

@@ -29,6 +29,7 @@ FRAME_TOKENS = 20
 VIEW_TOKENS = 120
 #: So many recorded replies of a prompt are believed more than the assumptions.
 ENOUGH = 5
+_MICRO = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +126,5 @@ def estimate_llm(events: Sequence[Event], analyst: LLMAnalyst) -> Estimate:
         calls=calls,
         input_tokens=round(tokens_in),
         output_tokens=round(tokens_out),
-        cost=cost,
+        cost=cost.quantize(_MICRO),
     )

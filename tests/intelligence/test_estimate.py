@@ -1,0 +1,104 @@
+"""The estimate before anything is spent, held against what was settled afterwards."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from robo_trader.errors import ConfigError
+from robo_trader.intelligence.estimate import Estimate, estimate
+from robo_trader.records import Event
+from robo_trader.testing import FAULTS, Call, ModelServer
+
+from .conftest import VENDORS, Make, event, read, says, view
+
+_TEXT = """the company said on Tuesday that quarterly revenue rose to billion from million a year earlier as
+demand for its products stayed strong in Europe while costs of materials fell; analysts had expected less and
+shares gained in early trading, but management warned about currency effects and delayed deliveries"""
+_WORDS = _TEXT.split()
+
+
+def headlines(count: int, seed: int = 1) -> list[Event]:
+    """Return events whose length varies as news does: many headlines alone, some with long bodies."""
+    draw = random.Random(seed)
+    found = []
+    for i in range(count):
+        body = " ".join(draw.choices(_WORDS, k=draw.choice([0, 0, 30, 120, 400])))
+        symbols = ("AAPL", "MSFT", "IBM")[: draw.choice([1, 1, 1, 2, 3])]
+        kind = draw.choice(["news", "news", "earnings", "fomc"])
+        title = f"{' '.join(draw.choices(_WORDS, k=10))} {i}"
+        found.append(event(title, kind=kind, symbols=symbols, body=body))
+    return found
+
+
+def voluble(call: Call) -> str:
+    """Answer with one view for each label, of varied length, as a model does."""
+    draw = random.Random(call.number)
+    labels = call.user.partition("Labels: ")[2].partition("\n")[0].split(", ")
+    texts = [" ".join(draw.choices(_WORDS, k=draw.randint(15, 45))) for _ in labels]
+    return says(*(view(label, rationale=text) for label, text in zip(labels, texts, strict=True)))
+
+
+@pytest.mark.parametrize("vendor", ["anthropic", "openai"])
+def test_the_estimate_is_within_20_percent_of_what_is_settled(make: Make, vendor: str) -> None:
+    """Once some replies are recorded; what it takes before that leans to the dear side."""
+    events = headlines(150)
+    with ModelServer(voluble) as server:
+        blind = make(server, vendor).estimate(events)
+        pilot = make(server, vendor)
+        read(pilot, *events[:30])
+        analyst = make(server, vendor)
+        told = estimate(events, analyst)
+        assert (told.events, told.recorded, told.calls) == (150, 30, 120)
+        assert told.learnt == 30 and told.model == analyst.models[0].name
+        read(analyst, *events)
+    assert float(told.cost) == pytest.approx(float(analyst.budget.settled), rel=0.2)
+    total = pilot.budget.settled + analyst.budget.settled
+    assert blind.learnt == 0 and total * Decimal("0.8") < blind.cost < total * 2
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_what_is_recorded_costs_nothing(make: Make, vendor: str) -> None:
+    events = headlines(10)
+    with ModelServer(voluble) as server:
+        read(make(server, vendor), *events)
+        told = estimate(events, make(server, vendor))
+        asked = len(server.calls)
+    assert (told.recorded, told.calls, told.cost) == (10, 0, 0)
+    assert asked == 10
+
+
+def test_an_estimate_asks_nobody_and_spends_nothing(make: Make) -> None:
+    with ModelServer(voluble) as server:
+        analyst = make(server)
+        assert estimate(headlines(20), analyst).cost > 0
+    assert server.calls == [] and analyst.budget.settled == 0
+
+
+def test_what_failed_will_be_asked_again(make: Make) -> None:
+    with ModelServer([FAULTS["nan"]]) as server:
+        read(make(server), event())
+        assert make(server).estimate([event()]).calls == 1
+
+
+def test_events_of_other_kinds_are_not_counted(make: Make) -> None:
+    assert make("http://127.0.0.1:9").estimate([event(kind="block_trade")]).events == 0
+
+
+def test_an_analyst_without_a_model_costs_nothing() -> None:
+    told = estimate([event()], object())
+    assert told == Estimate() and str(told) == "no model is asked: $0"
+
+
+def test_it_is_told_in_one_line(make: Make) -> None:
+    line = str(make("http://127.0.0.1:9").estimate(headlines(3)))
+    assert line.startswith("claude-haiku-5-5: 3 calls for 3 events (0 recorded)")
+    assert "assumed, nothing is recorded yet" in line and "$0.00" in line
+
+
+def test_without_a_price_there_is_no_estimate(make: Make) -> None:
+    analyst = make(None, "openai", model="new", models={"new": {"provider": "openai"}}, mode="replay")
+    with pytest.raises(ConfigError, match="no price is known"):
+        analyst.estimate([event()])
