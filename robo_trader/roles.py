@@ -9,7 +9,7 @@ anything is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import MAXYEAR, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +77,12 @@ class Roles:
     def warnings(self) -> list[str]:
         """What went wrong while analysts read, and from when on none can have known the outcome."""
         said = [text for reading in self._readings() for text in reading.warnings]
-        if self.clean_from is not None:
+        since = self.clean_from
+        if since is not None and since.year == MAXYEAR:
+            said.append("nobody knows when a model's knowledge ends: all of the run is in-sample")
+        elif since is not None:
             said.append(
-                f"a model may have known what happened before {self.clean_from:%Y-%m-%d}: the figures are of "
+                f"a model may have known what happened before {since:%Y-%m-%d}: the figures are of "
                 "the sessions from then on; those before stand beside them as in-sample"
             )
         return list(dict.fromkeys(said))

@@ -137,7 +137,10 @@ def _others(run: StoredRun) -> dict[str, dict[str, float | None]]:
     """Return what stands beside the run: what a model may have known, and baselines with numbers."""
     split: dict[str, Any] = run.document.get("split") or {}
     found: dict[str, Any] = run.document.get("baselines") or {}
-    beside = {f"before {split['clean_from'][:10]}, in sample": split["before"]} if split else {}
+    beside = {}
+    if split:
+        known = "" if split["clean_from"].startswith("9999") else f"before {split['clean_from'][:10]}, "
+        beside = {f"{known}in sample": split["before"]}
     return {**beside, **{name: base["metrics"] for name, base in found.items() if base.get("metrics")}}
 
 

@@ -49,8 +49,15 @@ def described(row: Mapping[str, Any]) -> str:
             value = ", ".join(map(str, value))
         said.append(f"{key} {value}")
     if row.get("clean_from"):
-        said.append(f"clean from {str(row['clean_from'])[:10]} on")
+        said.append(clean_words(str(row["clean_from"])))
     return "; ".join(said)
+
+
+def clean_words(clean_from: str) -> str:
+    """Return from when on an analyst knows no outcome (an ISO date), in words."""
+    if clean_from.startswith("9999"):
+        return "the end of its knowledge is not known"
+    return f"clean from {clean_from[:10]} on"
 
 
 def split_table(result: Reportable) -> TableView | None:
@@ -66,7 +73,7 @@ def split_table(result: Reportable) -> TableView | None:
         if found[0] is not None:
             cells = [Cell(text_of(m), title=m.reason if m is not None else "") for m in found]
             rows.append([Cell(label), *cells])
-    names = (f"From {since:%Y-%m-%d} on", "Before, in sample", "All")
+    names = (clean_words(since.isoformat()).capitalize(), "Before, in sample", "All")
     head = ["", *(f"{name} ({count:,} sessions)" for name, count in zip(names, n, strict=True))]
     note = (
         "A model may have known the outcome of what it read before its knowledge ended: only the first "

@@ -7,7 +7,7 @@ Everything is computed when it is first asked for and then kept. Nothing here wr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +112,12 @@ class Result:
         Where a model read the events they are of the sessions from `info.clean_from` on; `split`
         has the others.
         """
-        return self._measured(self._clean, len(self.daily.dates))
+        first, n = self._clean, len(self.daily.dates)
+        found = self._measured(first, n)
+        if not n or first < n:
+            return found
+        reason = "every session lies before the end of the model's knowledge"
+        return {name: m if m.value is not None else replace(m, reason=reason) for name, m in found.items()}
 
     @cached_property
     def split(self) -> dict[str, dict[str, Metric]]:

@@ -165,7 +165,7 @@ def test_figures_are_of_what_came_after_the_models_knowledge(tmp_path: Path) -> 
     assert result.info.baselines["buy_and_hold"].metrics["total_return"].n == len(after)
     assert result.run_dir is not None
     page = (result.run_dir / "report.html").read_text(encoding="utf-8")
-    assert "analyst=hopeful" in page and "From 2018-06-01 on" in page and "Before, in sample" in page
+    assert "analyst=hopeful" in page and "Clean from 2018-06-01 on (" in page and "Before, in sample" in page
     document = json.loads((result.run_dir / "run.json").read_text(encoding="utf-8"))
     assert document["split"]["sessions"] == {"before": 200 - len(after), "whole": 200}
     assert document["metrics"]["trades"]["value"] == 1
@@ -186,6 +186,7 @@ def test_runs_show_names_the_analyst_and_the_sample(
 def test_a_whole_run_in_sample_has_no_headline() -> None:
     result = run(events=news("2018-03-05"), end="2018-05-01", save=False)
     assert result.metric("total_return").value is None and result.metric("sharpe").value is None
+    assert result.metric("sharpe").reason == "every session lies before the end of the model's knowledge"
     assert result.split["before"]["total_return"].value is not None
 
 
