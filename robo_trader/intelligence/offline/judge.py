@@ -34,6 +34,8 @@ _WEAK_BALANCE = 0.5
 _MODEL_SECONDS = 0.5
 #: What the model says alone is no event that anybody recognised: half as strong.
 _MODEL_ALONE = 0.5
+#: What is only possible is believed so much less.
+_DOUBT = 0.5
 #: A story's news stands in its first sentences; calls and filings are read to the end.
 _NEWS_SENTENCES = 25
 #: How pieces begin that report nothing new.
@@ -132,4 +134,6 @@ def _by_rules(weighed: Weighed, chance: Odds, horizon: timedelta) -> Verdict | A
         return Abstain("worded as plain facts mostly are")
     score = round(math.tanh(balance), 3)
     confidence = round(min(0.95, 0.25 + 0.35 * abs(score) * weighed.agreement + 0.3 * likely), 3)
+    if weighed.doubtful:
+        confidence = round(_DOUBT * confidence, 3)
     return Verdict(score, confidence, horizon, weighed.because)

@@ -51,8 +51,14 @@ _SIZE = re.compile(
     r"\b(?P<part>1/4|1/2|3/4|1|quarter|half|three quarters?|full)(?: of)?(?: a)? (?:percentage )?point\b|"
     r"\b(?P<pct>0\.\d+) percentage points?\b"
 )
-_SURPRISE = re.compile(r"\b(?:surprise[sd]?|unexpected(?:ly)?|emergency|shock|bigger|larger)\b")
-_SMALLER = re.compile(r"\bsmaller than (?:expected|forecast)\b")
+_HEADLINE = 400
+_MORE = re.compile(r"\b(?:surprise[sd]?|unexpected(?:ly)?|emergency|shock|(?:more|bigger|larger) than \w+)\b")
+_STATED = re.compile(r"\b(?:more|bigger|larger) than\b")
+_LESS = re.compile(r"\b(?:smaller|less) than (?:expected|forecast|anticipated)\b")
+_DEFIED = re.compile(
+    r"\b(?:defying|despite|against|dashing) (?:\w+ ){0,3}?(?:expectations?|forecasts?|hopes?|bets)"
+    r" (?:for|of|on) (?:an? )?(?:\w+ )?(?P<for>cut|hike|rise|increase)\b"
+)
 _MAY = re.compile(
     r"\b(?:may|done|might|could|would|should|will|to|if|expects?|expected to|likely|bets?|calls? for|urges?|"
     r"hopes?|sees?|traders|odds|chance)\b"
@@ -72,18 +78,15 @@ def judge_rates(text: Text, data: Mapping[str, Any] | None = None) -> Verdict | 
         if told is None:
             return None
         change = told
-    met = as_expected(text)
-    if expected is None and met:
-        expected = change
+    # Only a headline says of the decision itself that it was expected; a statement uses such words of
+    # the economy.
+    short = len(text.flat) <= _HEADLINE
+    if expected is None and short:
+        expected = _told_expectation(text, change)
     tone, tone_because = stance(text)
     if expected is not None:
-        return _against(change, expected, tone, tone_because)
+        return _against(change, expected, tone, tone_because, 0.7 if "expected_bp" in data else 0.5)
     said = f"rates {_by(change)}; what was expected is not known"
-    less = f"rates {_by(change)}, less than expected"
-    if _SMALLER.search(text.flat):
-        return Verdict(0.35 if change > 0 else -0.35, 0.45, _HORIZON, (less,))
-    if _SURPRISE.search(text.flat) and change:
-        return Verdict(_clamped(-change / 50), 0.5, _HORIZON, (f"rates {_by(change)}, a surprise",))
     if not change:
         if abs(tone) < 0.2:
             return Abstain("rates unchanged, and what was expected is not known")
@@ -92,11 +95,31 @@ def judge_rates(text: Text, data: Mapping[str, Any] | None = None) -> Verdict | 
     return Verdict(score, 0.3, _HORIZON, (said, *tone_because))
 
 
-def _against(change: float, expected: float, tone: float, tone_because: tuple[str, ...]) -> Verdict:
+def _told_expectation(text: Text, change: float) -> float | None:
+    """Return what a headline says was expected, in basis points; None where it says nothing of it.
+
+    A surprise without a size is one of all that was done, "more than expected" one of 25 bp.
+    """
+    if as_expected(text):
+        return change
+    hoped = _DEFIED.search(text.flat)
+    if hoped:
+        return -25.0 if hoped["for"].startswith("cut") else 25.0
+    sign = (change > 0) - (change < 0)
+    if _LESS.search(text.flat):
+        return change + 25.0 * sign
+    if _MORE.search(text.flat) and sign:
+        return change - 25.0 * sign if _STATED.search(text.flat) else 0.0
+    return None
+
+
+def _against(
+    change: float, expected: float, tone: float, tone_because: tuple[str, ...], confidence: float
+) -> Verdict:
     surprise = change - expected
     if surprise:
         said = f"rates {_by(change)} where {expected:+g} bp was expected"
-        return Verdict(_clamped(-surprise / 40), 0.7, _HORIZON, (said,))
+        return Verdict(_clamped(-surprise / 40), confidence, _HORIZON, (said,))
     said = f"rates {_by(change)}, as expected"
     if abs(tone) < 0.5:
         return Verdict(0.0, 0.5, _HORIZON, (said,))

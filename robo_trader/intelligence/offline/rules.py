@@ -49,6 +49,7 @@ class Evidence:
     at: int
     kind: str = "tone"
     end: int = -1
+    doubtful: bool = False
 
 
 def evidence(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) -> list[Evidence]:
@@ -113,7 +114,7 @@ def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Cl
     reach = _REACH[hit.entry.part]
     if right and right[0].first - hit.last <= reach and not _walled(words, hit.last + 1, right[0].first):
         return _head(right, words)
-    if hit.entry.part == "shift" and words[hit.first - 1] in _LEADING and hit.first > clause.first:
+    if hit.entry.part == "shift" and hit.first > clause.first and words[hit.first - 1] in _LEADING:
         return None  # "on higher theft": what is higher is no quantity that we know
     for quantity in reversed(left):
         if _begins_anew(words, quantity.last + 1, hit.first):
@@ -154,7 +155,7 @@ def _tones(clause: Clause, words: Sequence[str]) -> Iterator[Evidence]:
     for hit in clause.hits:
         if hit.entry.part == "tone":
             # "strong demand", "demand for … was good": praise of what is measured is said in earnest.
-            reach = 8 if words[hit.first - 1] in _BE else 3
+            reach = 8 if hit.first and words[hit.first - 1] in _BE else 3
             beside = any(0 < q.first - hit.last <= 2 or 0 < hit.first - q.last <= reach for q in quantities)
             strength = max(hit.entry.strength, 1.0) if beside else hit.entry.strength
             yield Evidence(hit.entry.polarity * 0.6, 0.6 * strength, hit.entry.form, hit.first)
@@ -162,7 +163,7 @@ def _tones(clause: Clause, words: Sequence[str]) -> Iterator[Evidence]:
 
 def _shaded(item: Evidence, clause: Clause, words: Sequence[str]) -> Evidence:
     """Turn round what is negated, and weaken what is doubtful or denied."""
-    value, weight, because = item.value, item.weight, item.because
+    value, weight, because, doubtful = item.value, item.weight, item.because, False
     for hit in clause.hits:
         part = hit.entry.part
         if part == "negator" and 0 < item.at - hit.first <= _NEGATION_REACH + len(hit.entry.form.split()):
@@ -173,9 +174,10 @@ def _shaded(item: Evidence, clause: Clause, words: Sequence[str]) -> Evidence:
             weight, because = weight * 0.2, f"{because} (denied)"
         elif part == "hedge" and hit.first < item.at:
             weight *= hit.entry.strength
+            doubtful = doubtful or hit.entry.strength <= 0.5
     if clause.turned:
         weight *= 1.3
-    return replace(item, value=value, weight=weight, because=because)
+    return replace(item, value=value, weight=weight, because=because, doubtful=doubtful)
 
 
 def _reaches(denial: Hit, at: int, words: Sequence[str]) -> bool:

@@ -18,6 +18,8 @@ from robo_trader.intelligence.offline.tokens import Text
 
 #: How many days a plain statement matters, where no template says otherwise.
 _DAYS = 3.0
+#: How many tokens before a comparison with expectations the movement may stand that it outweighs.
+_BEFORE_SURPRISE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Weighed:
     agreement: float
     days: float
     as_expected: bool
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the weightiest reason is only possible: "may", "in talks", "reportedly"."""
+        ours = [item for item in self.found if item.value * self.balance > 0]
+        return bool(ours) and ours[0].doubtful
 
     @property
     def because(self) -> tuple[str, ...]:
@@ -51,7 +59,8 @@ def weigh(text: Text) -> Weighed:
     days = _DAYS
     for match in templates.find(text):
         said = f"{match.name}: {match.words}"
-        found.append(Evidence(match.score, match.weight, said, match.first, match.name, match.last))
+        maybe = match.words.startswith(templates.PERHAPS)
+        found.append(Evidence(match.score, match.weight, said, match.first, match.name, match.last, maybe))
         days = max(days, match.days)
     found = _settled(found)
     total = sum(item.value * item.weight for item in found)
@@ -63,10 +72,17 @@ def _settled(found: list[Evidence]) -> list[Evidence]:
     """Return the evidence, heaviest first, without what a heavier piece about the same words denies.
 
     "Suspends its share buyback" is no good news for holding the word buyback, and "the loss was down
-    from a profit" none for being down.
+    from a profit" none for being down. What rose and yet disappointed has disappointed.
     """
     kept: list[Evidence] = []
     for item in sorted(found, key=lambda item: -abs(item.value * item.weight)):
-        if not any(by.at <= item.at <= by.end and item.value * by.value < 0 for by in kept):
+        if not any(_denies(by, item) for by in kept):
             kept.append(item)
     return kept
+
+
+def _denies(by: Evidence, item: Evidence) -> bool:
+    if item.value * by.value >= 0:
+        return False
+    missed = by.kind == "surprise" and item.kind == "quantity" and 0 < by.at - item.at <= _BEFORE_SURPRISE
+    return missed or by.at <= item.at <= by.end

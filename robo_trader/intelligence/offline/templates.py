@@ -16,14 +16,16 @@ from functools import cache
 from robo_trader.intelligence.offline.lexicon import DATA
 from robo_trader.intelligence.offline.tokens import Text
 
+#: How the words of a template are introduced that is only possible.
+PERHAPS = "perhaps"
 _DOUBT = re.compile(
     r"\b(?:not|no|never|denie[sd]|deny|denying|no plans? to|rules? out|ruled out|may|might|could|would|"
     r"if|whether|considers?|considering|weighs|mulls|in talks|rumou?rs?|reportedly|unlikely|seeks?|hopes?|"
-    r"expected to|expects? to|likely to|wants?|urges?|calls? for|asks?|again|poised to)\b[^.;,]{0,40}$"
+    r"expected to|expects? to|likely to|wants?|urges?|calls? for|asks?|again|poised to|\w+n't)\b[^.;,]{0,40}$"
 )
 #: What a gap may hold: any word or amount, but no end of a clause.
 _WORD = r"[^\s.;:?!]+(?:\.\d[^\s.;:?!]*)?,?"
-_DENIED = re.compile(r"\b(?:not|no|never|denie[sd]|deny|denying|rules? out|ruled out|unlikely|n't)\b")
+_DENIED = re.compile(r"\b(?:not|no|never|denie[sd]|deny|denying|rules? out|ruled out|unlikely|\w+n't)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,6 @@ def find(text: Text) -> Iterator[Found]:
             if _DENIED.search(doubt[0]):
                 score, weight, said = score * -0.3, weight * 0.5, f"not: {said}"
             else:
-                weight, said = weight * 0.5, f"perhaps: {said}"
+                weight, said = weight * 0.5, f"{PERHAPS}: {said}"
         first, last = text.count_before(match.start()), text.count_before(match.end()) - 1
         yield Found(template.name, score, weight, template.days, said, first, last)

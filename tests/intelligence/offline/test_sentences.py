@@ -101,6 +101,18 @@ def test_a_conversion_in_brackets_is_no_earlier_figure() -> None:
     assert any("eur 25 mn against eur 26 mn" in reason for reason in answer.because)
 
 
+def test_what_disappoints_has_not_risen() -> None:
+    missed = JUDGE("Nonfarm payrolls increase by 150,000, missing the 200,000 estimate")
+    cooler = JUDGE("CPI rises 0.2%, below the 0.3% forecast")
+    assert not isinstance(missed, Abstain) and missed.score < 0
+    assert not isinstance(cooler, Abstain) and cooler.score > 0
+
+
+@pytest.mark.parametrize("text", ["Apple won't cut its dividend", "Apple is not cutting its guidance"])
+def test_a_cut_that_does_not_come_is_no_bad_news(text: str) -> None:
+    assert _sign(text) >= 0
+
+
 def test_words_of_a_name_mean_nothing() -> None:
     plain = JUDGE("The plant of Osprey Falls Mining is in Ohio")
     assert isinstance(plain, Abstain)

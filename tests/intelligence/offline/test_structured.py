@@ -42,6 +42,30 @@ def test_what_was_expected_moves_nothing() -> None:
     assert _certain(_read("news", "Fed raises rates by 25 bp, as expected")).score == 0
 
 
+@pytest.mark.parametrize(
+    ("headline", "sign"),
+    [
+        ("Fed cuts rates by 50 basis points, more than expected", 1),
+        ("Fed hikes rates by 25 bp, less than expected", 1),
+        ("ECB hikes rates by a surprise 50 bps", -1),
+        ("Fed leaves rates unchanged, defying expectations for a cut", -1),
+        ("Fed leaves rates unchanged despite bets on a rate hike", 1),
+    ],
+)
+def test_headlines_say_what_was_expected(headline: str, sign: int) -> None:
+    view = _certain(_read("news", headline))
+    assert view.score * sign > 0.3 and view.confidence == 0.5
+
+
+def test_a_statement_speaks_of_the_economy() -> None:
+    """Its "larger than expected" is not about the decision."""
+    body = (
+        "Growth was larger than expected. " + "The economy is described here. " * 15
+        + "The Committee decided to lower the target range for the federal funds rate by 1/4 point."
+    )  # fmt: skip
+    assert "not known" in _certain(_read("fomc", "FOMC statement", body=body)).because
+
+
 def test_a_bare_change_counts_at_lower_confidence() -> None:
     cut = _certain(_read("fomc", "FOMC statement", change_bp=-50))
     assert cut.score > 0.3 and cut.confidence <= 0.35

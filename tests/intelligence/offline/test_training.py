@@ -47,10 +47,10 @@ def test_the_sentences_are_many_and_varied() -> None:
 def test_the_weights_are_those_of_a_new_training() -> None:
     shipped, again = json.loads(_shipped("weights.json")), training.train(MADE)
     assert again["bias"] == pytest.approx(shipped["bias"], abs=2e-3)
-    assert again["weights"].keys() == shipped["weights"].keys()
-    for feature, row in shipped["weights"].items():
-        # The solver's last digit may differ between machines.
-        assert again["weights"][feature] == pytest.approx(row, abs=2e-3), feature
+    for feature in shipped["weights"] | again["weights"]:
+        # The solver's last digit may differ between machines, and so whether a weight rounds to none.
+        rows = [table["weights"].get(feature, [0.0, 0.0, 0.0]) for table in (shipped, again)]
+        assert rows[0] == pytest.approx(rows[1], abs=2e-3), feature
 
 
 def test_no_company_or_place_has_a_weight() -> None:
@@ -91,7 +91,7 @@ def test_every_template_has_a_gate_that_its_matches_pass() -> None:
     assert len({template.name for template in templates()}) >= 30
     for template in templates():
         assert template.gate and -1 <= template.score <= 1 and template.weight > 0 and template.days > 0
-        assert not [word for word in template.gate if not re.fullmatch(r"[a-z]+", word)]
+        assert not [word for word in template.gate if not re.fullmatch(r"[a-z&]+", word)]
 
 
 def test_the_data_files_are_small() -> None:
