@@ -95,6 +95,8 @@ class Gateway:
         self.backoff = backoff
         self._concurrency = concurrency
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._asking: dict[str, asyncio.Future[None]] = {}
+        self._ended: dict[str, Reply] = {}
         # Only spreads retries over time; no answer depends on it.
         self._random = random.Random()
 
@@ -134,10 +136,34 @@ class Gateway:
     # -- asking ------------------------------------------------------------------------------------
 
     async def ask(self, request: Request) -> Reply:
-        """Put `request` to the chain and return how it ended; the cost is over all attempts."""
+        """Put `request` to the chain and return how it ended; the cost is over all attempts.
+
+        While recording, one question is put once, however many events ask it and whatever came of it:
+        a replay knows one answer to it.
+        """
         found = self.recall(request)
         if found is not None:
             return found
+        if self.mode == "live":
+            return await self._asked(request)
+        key = address(self.routes[0].name, request).key
+        loop = asyncio.get_running_loop()
+        while key not in self._ended:
+            other = self._asking.get(key)
+            if other is not None and other.get_loop() is loop:
+                await asyncio.wait([other])
+                continue
+            mine = self._asking[key] = loop.create_future()
+            try:
+                self._ended[key] = await self._asked(request)
+                return self._ended[key]
+            finally:
+                del self._asking[key]
+                mine.set_result(None)
+        return replace(self._ended[key], cost=Decimal(0), attempts=0, replayed=True)
+
+    async def _asked(self, request: Request) -> Reply:
+        """Wait for a slot and ask."""
         for route in self.routes:
             await route.adapter.open()
         began = monotonic()

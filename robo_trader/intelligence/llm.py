@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 #: Where replies are kept unless told otherwise.
 REPLIES = ".robo/replies.jsonl"
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+#: How much a provider's models may think before they answer; local servers are not told.
+EFFORTS = {
+    "anthropic": ("low", "medium", "high", "xhigh", "max"),
+    "openai": ("none", "low", "medium", "high", "xhigh", "max"),
+}
 
 
 class LLMAnalyst(Analyst):
@@ -70,7 +74,7 @@ class LLMAnalyst(Analyst):
         attempts: int = 4,
         concurrency: int = 8,
         per_minute: float = 0.0,
-        max_tokens: int = 1500,
+        max_tokens: int = 2000,
         draw: int = 0,
         prompts: str | None = None,
         kinds: Collection[str] = KINDS,
@@ -86,8 +90,9 @@ class LLMAnalyst(Analyst):
         self.clean_from = max(m.clean_from for m in chosen)
         self.draw = draw
         self._max_tokens = _at_least("max_tokens", max_tokens, 100)
+        self._read: set[str] = set()
         self._prompts = {kind: load_prompt(kind, prompts) for kind in sorted(self.kinds)}
-        adapter = _adapter(chosen[0], base_url, api_key, _effort(effort), self.mode)
+        adapter = _adapter(chosen[0], base_url, api_key, _effort(chosen[0], effort), self.mode)
         if self.mode != "replay":
             for one in chosen:
                 priced(one)
@@ -114,6 +119,7 @@ class LLMAnalyst(Analyst):
         """Return the views of `event` at once where a reply is recorded, else what awaits one."""
         if event.kind not in self._prompts:
             return Abstain(f"it reads no {event.kind}")
+        self._read.add(event.kind)
         request, labels = self.request(event)
         found = self.gateway.recall(request, event.title)
         if found is not None:
@@ -127,12 +133,16 @@ class LLMAnalyst(Analyst):
         return question(event, prompt, labels, max_tokens=self._max_tokens, draw=self.draw), labels
 
     def describe(self) -> Mapping[str, Any]:
-        """Return what a run records: model, mode, prompts with their hashes, and the reply store."""
+        """Return what a run records: model, mode, the prompts used with their hashes, and the store."""
         return {
             "model": self.gateway.routes[0].name,
             "fallback": [route.name for route in self.gateway.routes[1:]],
             "mode": self.mode,
-            "prompts": {kind: f"{p.id} v{p.version} {p.hash}" for kind, p in self._prompts.items()},
+            "prompts": {
+                kind: f"v{prompt.version} {prompt.hash}"
+                for kind, prompt in self._prompts.items()
+                if kind in self._read
+            },
             "replies": str(self.store.path),
             "cutoff": str(self.models[0].cutoff or "unknown"),
             "spent": str(self.budget.settled),
@@ -219,14 +229,17 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
         raise ConfigError(
             f"the key would be sent to {base_url} unencrypted", hint="use https://, or a server without key"
         )
-    adapter = kind(key=key or "", base_url=base_url, effort=effort if model.provider != "local" else None)
+    adapter = kind(key=key or "", base_url=base_url, effort=effort)
     if mode != "replay":
         adapter.require()
     return adapter
 
 
-def _effort(value: str | None) -> str | None:
-    return None if value in (None, "", "default") else _one_of("effort", value or "", EFFORTS)
+def _effort(model: Model, value: str | None) -> str | None:
+    known = EFFORTS.get(model.provider)
+    if known is None or value in (None, "", "default"):
+        return None
+    return str(_one_of("effort", value, known))
 
 
 def _one_of(option: str, value: Any, known: Collection[str]) -> Any:

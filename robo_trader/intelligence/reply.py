@@ -84,7 +84,7 @@ class Request:
     load: Callable[[Any], Answer]
     check: Callable[[str], Answer] | None = None
     user: str = ""
-    max_tokens: int = 1500
+    max_tokens: int = 2000
     draw: int = 0
 
 

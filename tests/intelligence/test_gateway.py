@@ -81,8 +81,8 @@ def test_a_pause_beyond_the_deadline_ends_the_question_and_spares_the_provider(m
     with ModelServer([FAULTS["429 retry-after 600"]]) as server:
         analyst = make(server, deadline=5)
         began = monotonic()
-        first = ask(analyst)[0]
-        second = ask(analyst)[0]
+        first = ask(analyst, "a")[0]
+        second = ask(analyst, "b")[0]
         assert monotonic() - began < 3
     assert first.status is Status.RATE_LIMITED and len(server.calls) == 1
     assert second.status is Status.UNAVAILABLE and "again in" in second.detail and second.cost == 0
@@ -91,7 +91,7 @@ def test_a_pause_beyond_the_deadline_ends_the_question_and_spares_the_provider(m
 def test_the_circuit_opens_and_nobody_is_asked(make: Make) -> None:
     with ModelServer([FAULTS["500"]]) as server:
         analyst = make(server, attempts=1)
-        replies = [ask(analyst)[0] for _ in range(7)]
+        replies = [ask(analyst, str(i))[0] for i in range(7)]
     assert len(server.calls) == 5
     assert {reply.status for reply in replies} == {Status.UNAVAILABLE}
 
@@ -277,6 +277,36 @@ def test_a_recording_asks_again_what_failed(make: Make) -> None:
         (good,) = read(make(server), event())
         assert isinstance(good, list)
     assert make(None, mode="replay").read(event()) == good
+
+
+def test_one_question_is_recorded_once_whoever_asks_it(make: Make) -> None:
+    """Two events with the same text: what the recording run saw is what a replay sees."""
+    twins = [event(data={}, url=f"https://example.org/{i}") for i in range(12)]
+    with ModelServer([FAULTS["nan"], GOOD]) as server:
+        analyst = make(server)
+        recorded = read(analyst, *twins)
+        recorded += read(analyst, event())
+        assert len(server.calls) == 1
+    replayer = make(None, mode="replay")
+    assert [replayer.read(item) for item in [*twins, event()]] == recorded
+
+
+def test_who_waits_for_anothers_question_asks_itself_when_that_is_cancelled(make: Make) -> None:
+    async def work(analyst: LLMAnalyst) -> Reply:
+        request, labels = analyst.request(event())
+        asked = complete(request, event(), labels)
+        first = asyncio.ensure_future(analyst.gateway.ask(asked))
+        while not server.calls:
+            await asyncio.sleep(0.001)
+        second = asyncio.ensure_future(analyst.gateway.ask(asked))
+        await asyncio.sleep(0)
+        first.cancel()
+        reply = await second
+        await analyst.close()
+        return reply
+
+    with ModelServer([FAULTS["slow headers"], GOOD]) as server:
+        assert asyncio.run(work(make(server))).ok
 
 
 def test_live_asks_every_time_and_keeps_what_was_said(make: Make, server: ModelServer) -> None:

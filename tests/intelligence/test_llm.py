@@ -117,9 +117,11 @@ def test_it_says_from_when_on_it_is_clean(make: Make, server: ModelServer) -> No
 
 
 def test_it_describes_itself_without_its_key(make: Make, server: ModelServer) -> None:
-    told = make(server).describe()
+    analyst = make(server)
+    read(analyst, event())
+    told = analyst.describe()
     assert told["model"] == "claude-haiku-5-5@low" and told["cutoff"] == "2026-06-30"
-    assert told["prompts"]["news"].startswith("news v1 ")
+    assert list(told["prompts"]) == ["news"] and told["prompts"]["news"].startswith("v1 ")
     assert "sk-test" not in repr(told)
 
 
