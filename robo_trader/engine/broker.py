@@ -174,7 +174,7 @@ class RecordingBroker(BackBroker):
             stop=stop,
             parent=ids(order.parent.ref) if order.parent is not None else None,
             oco=ids(leader) if leader is not None and leader != order.ref else None,
-            because=order.info.get("because", "") or "",
+            because=self.recorder.because(order),
         )
 
     def _time(self) -> datetime:

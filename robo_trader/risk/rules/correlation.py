@@ -7,7 +7,7 @@ rises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _Vector = NDArray[np.float64]
 _Dates = NDArray[np.datetime64]
 
 #: So many questions of one moment are answered one by one.
-_FEW = 8
+_FEW = 2
 #: Far more than products of half the digits can be wrong by.
 _DOUBT = 1e-3
 
@@ -54,10 +54,11 @@ class Correlation(RiskRule):
 
     def check(self, intent: Intent, book: View) -> Decision | None:
         """Veto `intent` where it would double a bet."""
-        if book.judged.is_index_fund:
+        returns = self.returns
+        if (intent.symbol in returns.alone and book.now == returns.now) or book.judged.is_index_fund:
             return None
         side = 1.0 if intent.side == "BUY" else -1.0
-        for other, rho in self.returns.related(intent.symbol, book, self.limit):
+        for other, rho in returns.related(intent.symbol, book, self.limit):
             held = book.exposure(other)
             # Bought beside a long that rises with it, or beside a short that falls with it.
             wants_long = side * rho > 0
@@ -101,13 +102,15 @@ class TrailingReturns:
     """Returns of the symbols at risk, normalised so that a product of two is their correlation.
 
     Kept for one moment: what was worked out for a symbol is used again until one of its sessions
-    ends. Symbols with the same sessions are compared in one matrix product, others in pairs.
+    ends. Symbols with the same sessions are compared in one matrix product, others in pairs. `alone`
+    are symbols that are known to be related to nobody at the moment `now` (ns UTC).
     """
 
     def __init__(self, window: int, least: int) -> None:
         self.window = window
         self.least = least
-        self._now = -1
+        self.now = -1
+        self.alone: Set[str] = frozenset()
         self._known: dict[str, tuple[int, bytes, _Vector | None]] = {}
         self._groups: dict[bytes, _Group] = {}
         self._there: dict[str, bytes] = {}
@@ -117,8 +120,8 @@ class TrailingReturns:
 
         The strongest comes first. Only what is known at the book's moment counts.
         """
-        if book.now != self._now:
-            self._now = book.now
+        if book.now != self.now:
+            self.now, self.alone = book.now, frozenset()
             self._groups.clear()
             self._there.clear()
             self._add(tuple(book.at_risk()), book)
@@ -126,7 +129,10 @@ class TrailingReturns:
             self._add((symbol,), book)
         own = self._there[symbol]
         found = self._groups[own].related(symbol, beyond)
-        if len(self._groups) > 1:
+        if len(self._groups) == 1:
+            # Only the rule itself asks for relations beyond its limit; `usage` wants them all.
+            self.alone = self._groups[own].alone
+        else:
             for key, group in self._groups.items():
                 if key != own:
                     for other in group.place:
@@ -156,6 +162,8 @@ class TrailingReturns:
             vectors: Iterable[_Vector | None] = [None] * len(rows) if matrix is None else matrix
             for (symbol, n, _), vector in zip(rows, vectors, strict=True):
                 known[symbol] = (n, key, vector)
+        if len(self._groups.keys() | there.keys()) > 1:
+            self.alone = frozenset()
         for key, names in there.items():
             vectors = [known[symbol][2] for symbol in names]
             group = self._groups.get(key)
@@ -184,9 +192,9 @@ class _Group:
         self._names: list[str] = []
         self._rows: _Vector | None = None
         self._questions = 0
-        # Once all pairs are worked out: who is related to anybody beyond this limit.
+        # Once all pairs are worked out: who is related to nobody beyond this limit.
         self._limit: float | None = None
-        self._has_any: list[bool] = []
+        self.alone: set[str] = set()
 
     def add(self, symbols: Sequence[str], vectors: Sequence[_Vector | None]) -> None:
         """Add symbols with their returns; all of a group have some, or none has."""
@@ -203,7 +211,7 @@ class _Group:
                 more = np.zeros((max(len(rows), len(self._rows)), self._rows.shape[1]))
                 self._rows = np.concatenate([self._rows, more])
             self._rows[n : n + len(rows)] = rows
-        if self._has_any:
+        if self._limit is not None:
             self._compare(n)
 
     def related(self, symbol: str, beyond: float) -> list[tuple[str, float]]:
@@ -212,12 +220,12 @@ class _Group:
             return []
         i = self.place[symbol]
         if beyond == self._limit:
-            if not self._has_any[i]:
+            if symbol in self.alone:
                 return []
-        else:
+        elif self._limit is None:
             self._questions += 1
             if self._questions > _FEW:
-                self._limit, self._has_any = beyond, []
+                self._limit = beyond
                 self._compare(0)
         rho = self._rows[: len(self._names)] @ self._rows[i]
         others = np.flatnonzero(np.abs(rho) > beyond).tolist()
@@ -230,9 +238,9 @@ class _Group:
         rows = self._rows[: len(self._names)].astype(np.float32)
         strong = np.abs(rows @ rows[first:].T) > np.float32(self._limit - _DOUBT)
         np.fill_diagonal(strong[first:], False)
-        for k in np.flatnonzero(strong[:first].any(axis=1)).tolist():
-            self._has_any[k] = True
-        self._has_any += strong.any(axis=0).tolist()
+        names = self._names
+        self.alone.difference_update([names[k] for k in np.flatnonzero(strong[:first].any(axis=1)).tolist()])
+        self.alone.update([names[first + k] for k in np.flatnonzero(~strong.any(axis=0)).tolist()])
 
 
 def normalised(closes: _Vector, least: int) -> _Vector | None:
