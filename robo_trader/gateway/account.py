@@ -103,7 +103,8 @@ class Account:
     @property
     def unrealized(self) -> float:
         """Profit of the open positions."""
-        return sum(self.value_of(p)[2] * dollars(p.contract.currency) for p in self.positions.values())
+        profits = (self.value_of(p)[2] * dollars(p.contract.currency) for p in self.positions.values())
+        return sum(profits, 0.0)
 
     @property
     def equity(self) -> float:
@@ -134,7 +135,8 @@ class Account:
 
     def gross(self) -> float:
         """Return the positions' absolute value."""
-        return sum(abs(self.value_of(p)[1]) * dollars(p.contract.currency) for p in self.positions.values())
+        values = (abs(self.value_of(p)[1]) * dollars(p.contract.currency) for p in self.positions.values())
+        return sum(values, 0.0)
 
     def summary(self) -> list[tuple[str, str, str]]:
         """Return (key, value, currency) of everything that account messages carry."""

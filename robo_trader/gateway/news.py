@@ -20,14 +20,14 @@ EVENTS = ("SIM", "Replayed events")
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """One piece of news; `con_ids` are the contracts it is about, none means all of them."""
+    """One piece of news; `con_ids` are the contracts it is about, None means all of them."""
 
     time: int
     provider: str
     article: str
     text: str
     body: str
-    con_ids: frozenset[int]
+    con_ids: frozenset[int] | None
 
 
 class NewsRoom:
@@ -43,8 +43,10 @@ class NewsRoom:
     def add(self, event: Event) -> Headline:
         """Publish an event as a headline."""
         digest = hashlib.sha256(f"{event.id}{event.title}{event.published_at}".encode()).hexdigest()[:8]
-        symbols = {s.upper() for s in event.symbols} - {"*"}
-        ids = frozenset(spec.con_id for spec in self._universe if spec.symbol.upper() in symbols)
+        symbols = {s.upper() for s in event.symbols}
+        ids = None
+        if symbols and "*" not in symbols:
+            ids = frozenset(spec.con_id for spec in self._universe if spec.symbol.upper() in symbols)
         known = event.known_at or event.published_at
         line = Headline(
             to_ns(known), EVENTS[0], f"{EVENTS[0]}${digest}", event.title, event.body or event.title, ids
@@ -75,7 +77,7 @@ class NewsRoom:
             h
             for h in self._headlines
             if h.provider in providers
-            and (not h.con_ids or con_id in h.con_ids)
+            and (h.con_ids is None or con_id in h.con_ids)
             and (start is None or h.time >= start)
             and (end is None or h.time <= end)
         ]

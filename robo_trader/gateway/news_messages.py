@@ -87,7 +87,8 @@ def push_headline(gateway: Gateway, line: Headline) -> None:
     millis = line.time // 1_000_000
     for session in list(gateway.sessions):
         for sub in session.subs.lines.values():
-            if NEWS_TICKS in sub.generic and (not line.con_ids or sub.spec.con_id in line.con_ids):
+            meant = line.con_ids is None or sub.spec.con_id in line.con_ids
+            if meant and NEWS_TICKS in sub.generic:
                 session.send(84, sub.request, millis, line.provider, line.article, words(line.text), "")
 
 

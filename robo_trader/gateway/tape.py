@@ -113,6 +113,8 @@ class TapeMarket(Market):
         self.over = not len(self._moments)
         begin = min(int(f.start[0]) for f in frames.values()) if start_ns is None else start_ns
         self._next = int(np.searchsorted(self._moments[:, 0], begin))
+        while self._next < len(self._moments) and tuple(self._moments[self._next, :2]) == (begin, Phase.END):
+            self._next += 1  # what ends as the replay begins is history
         self._rewind(begin)
         clock.set(begin)
         clock.held = True
@@ -343,7 +345,7 @@ class TapeMarket(Market):
         else:
             at = reel.at
             prints = [float(p[at]) for p in (base.open, base.high, base.low, base.close)]
-        high, low = max(*prints, *base.high[before]), min(*prints, *base.low[before])
+        high, low = max([*prints, *base.high[before]]), min([*prints, *base.low[before]])
         close = prints[-1]
         part = len(prints) / 4.0
         volume = float(base.volume[before].sum() + base.volume[reel.at] * part)

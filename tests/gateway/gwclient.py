@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,21 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def pause(seconds: float = 0.02) -> None:
+    """Let a moment of wall time pass, for what the gateway does after a time of its own."""
+    threading.Event().wait(seconds)
+
+
+def eventually(action: Callable[[], Any], errors: Any = OSError) -> Any:
+    """Return what `action` returns as soon as it does not raise one of `errors`."""
+    for _ in range(250):
+        try:
+            return action()
+        except errors:
+            pause()
+    return action()
 
 
 class Closed(Exception):

@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 import pytest
-from gwclient import AAPL, Client, Closed, packed
+from gwclient import AAPL, Client, Closed, eventually, packed
 
 from robo_trader.gateway.settings import Limits
 
@@ -51,13 +51,7 @@ def test_a_second_client_of_one_id_is_told_and_closed(demo: Any, connect: Any) -
     first.sync()
     first.close()
     # The id is free again once its socket is gone.
-    for _ in range(50):
-        try:
-            connect(gateway, 5)
-            return
-        except Closed:
-            continue
-    pytest.fail("client id 5 stayed taken")
+    eventually(lambda: connect(gateway, 5), Closed)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""`robo gateway` at the command line."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from robo_trader.cli.main import main
+from robo_trader.errors import UsageError
+from robo_trader.gateway.build import demo_gateway
+from robo_trader.gateway.settings import GatewaySettings
+
+
+def _say(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = main(["gateway", *words])
+    return code, capsys.readouterr().err
+
+
+def test_the_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gateway", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.index("robo gateway --universe demo") < said.index("Usage")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "name what to serve"),
+        (("--universe", "demo", "--bars", "bundled"), 2, "name what to serve"),
+        (("--universe", "dmo"), 2, "did you mean 'demo'"),
+        (("--universe", "demo", "--max-version", "200"), 2, "max version 200 is not spoken here"),
+        (("--universe", "demo", "--port", "70000"), 2, "port 70000 is no port"),
+        (("--universe", "demo", "--matching", "luck"), 2, "unknown matching 'luck'"),
+        (("--universe", "demo", "--matching", "bars"), 2, "has quotes, not bars"),
+        (("--universe", "demo", "--speed", "2x"), 2, "lives in real time"),
+        (("--universe", "demo", "--cash", "0"), 2, "cash must be above 0"),
+        (("--universe", "demo", "--latency", "-1"), 2, "latency must be 0 or more"),
+        (("--universe", "demo", "--books", "none/books"), 1, "there is no folder"),
+        (("--bars", "bundled", "--symbols", "SPI"), 1, "SPI is not among the bundled symbols"),
+        (("--bars", "bundled", "--symbols", "SPY", "--speed", "warp"), 2, "unknown speed 'warp'"),
+        (("--bars", "bundled", "--symbols", "SPY", "--start", "2040-01-01"), 2, "no bars from 2040-01-01"),
+        (("--bars", "nowhere"), 1, "no folder and no bar source"),
+    ],
+)
+def test_wrong_words_are_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, text = _say(capsys, *words)
+    assert found == code and said in text and text.count("\n") == 1
+
+
+def test_a_port_in_use_is_a_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for words in (("--port", port, "--control", "0"), ("--port", "0", "--control", port)):
+            code, text = _say(capsys, "--universe", "demo", *words)
+            assert code == 1 and f"cannot listen on 127.0.0.1:{port}" in text and "--control" in text
+
+
+def test_it_listens_on_loopback_only() -> None:
+    with pytest.raises(UsageError, match="loopback only"):
+        demo_gateway(GatewaySettings(host="0.0.0.0"))
