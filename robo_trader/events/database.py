@@ -73,10 +73,19 @@ class Database:
     def __init__(self, url: str | Path) -> None:
         self.engine, self.place = _engine(url)
         self._ready = False
+        self._folder = Path(self.place).parent if self.engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """Give a connection in a transaction, committed at the end; errors become `EventError`."""
+        if self._folder is not None and not self._ready:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise EventError(
+                    f"event store {self.place}: its folder cannot be made: {error.strerror or error}",
+                    hint="name another place in events.store",
+                ) from error
         try:
             with self.engine.begin() as connection:
                 if not self._ready:
@@ -143,13 +152,6 @@ def _engine(url: str | Path) -> tuple[sa.Engine, str]:
 
 
 def _sqlite(path: Path) -> sa.Engine:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EventError(
-            f"event store {path}: its folder cannot be made: {error.strerror or error}",
-            hint="name another place in events.store",
-        ) from error
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
     )

@@ -63,13 +63,22 @@ class EventStore:
         self._database = Database(url)
         self.place = self._database.place
 
-    def add(self, events: Iterable[Event] | EventTape, *, seen_at: datetime, source: str = "memory") -> int:
+    def add(
+        self,
+        events: Iterable[Event] | EventTape,
+        *,
+        seen_at: datetime,
+        source: str = "memory",
+        strict: bool = True,
+    ) -> int:
         """Add `events`, first seen at `seen_at` (aware), and return how many the store did not have.
 
         An event that carries `known_at`, as an archive's may, keeps it; the others are known from `seen_at`
         on. A tape's assumed arrivals are marked as assumed. Events without a source are stamped
         with `source`. The same event again is one more sighting, or nothing new. Raise `EventError` for
-        an event published after it was seen, for absurd years, and for an id with other content.
+        an event published after it was seen, for absurd years, and for an id with other content; with
+        `strict` off the content that was there first holds, as where an entry is read again under
+        another allow list.
         """
         seen = require_utc(seen_at, "seen_at")
         if isinstance(events, EventTape):
@@ -80,7 +89,7 @@ class EventStore:
         if not complete:
             return 0
         with self._database.connection() as connection:
-            return _add(connection, complete)
+            return _add(connection, complete, strict)
 
     def as_of(
         self,
@@ -219,7 +228,7 @@ def _content(event: Event) -> str:
     return fingerprint(event)
 
 
-def _add(connection: sa.Connection, events: Sequence[Known]) -> int:
+def _add(connection: sa.Connection, events: Sequence[Known], strict: bool) -> int:
     """Insert what is missing, in one transaction, and return how many events were new."""
     if connection.dialect.name == "postgresql":  # SQLite lets one writer in at a time anyway
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7300252)"))
@@ -242,7 +251,7 @@ def _add(connection: sa.Connection, events: Sequence[Known]) -> int:
             rows.append(_row(event, content, assumed))
             symbols += [{"symbol": name, "event": event.id} for name in dict.fromkeys(event.symbols)]
             continue
-        if held.content != content:
+        if strict and held.content != content:
             raise EventError(
                 f"event {event.title!r} of source {event.source!r} has the id {event.id!r} of another event "
                 "with other content",

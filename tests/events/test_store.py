@@ -124,6 +124,9 @@ def test_adding_is_all_or_nothing(store: EventStore) -> None:
     with pytest.raises(EventError, match="has the id '1' of another event"):
         store.add([news("b", id="2", known=1), news("c", id="1", known=1)], seen_at=AT)
     assert titles(store.as_of(minutes(9))) == ["a"]
+    assert store.add([news("c", id="1", known=1)], seen_at=AT, source="rss", strict=False) == 0
+    assert titles(store.as_of(minutes(9))) == ["a"]
+    assert [name for name, _ in store.sources("1")] == ["memory", "rss"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_what_is_no_store_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no event store of that kind"):
         EventStore("mysql://user:secret@host/db")
     with pytest.raises(EventError, match="cannot be made"):
-        EventStore(tmp_path / "x.sqlite" / "below.sqlite")
+        EventStore(tmp_path / "x.sqlite" / "below.sqlite").as_of(AT)
 
 
 def test_files_out_and_in(store: EventStore, tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ _EXPECT = re.compile(
 
 
 def test_the_dates_of_the_corpus_are_as_its_headers_expect(corpus: list[Path]) -> None:
-    """Each `_parsed` in a header comment, from our call of feedparser and, for entries, from our own"
-    " reading."""
+    """Each `_parsed` in a header comment, from our call of feedparser and, for entries, from our own
+    reading."""
     checked = own = 0
     for file in corpus:
         content = file.read_bytes()

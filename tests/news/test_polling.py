@@ -1,5 +1,5 @@
-"""Polling: any number of failing feeds, cursors, revisions, back-off, an ordered end, nothing lost or"
-" doubled."""
+"""Polling: any number of failing feeds, cursors, revisions, back-off, an ordered end, nothing lost or
+doubled."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""`robo events fetch`: poll sources into the store, once or until Ctrl-C, with an ordered end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from robo_trader import clock
+from robo_trader.cli import out
+from robo_trader.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from robo_trader.config import Config
+    from robo_trader.events.source import EventSource
+    from robo_trader.events.store import EventStore
+    from robo_trader.news.polling import Health
+    from robo_trader.records import Event
+
+
+def run(
+    config: Config, names: Sequence[str], *, follow: bool, symbols: Sequence[str] | None, as_json: bool
+) -> bool:
+    """Poll the sources named and return whether any of them could be read."""
+    from robo_trader.cli.events import open_store
+    from robo_trader.news.linking import Linker
+    from robo_trader.news.polling import Poller
+    from robo_trader.state import open_state
+
+    sources = _sources(config, names)
+    universe = symbols if symbols is not None else config.get("run.symbols")
+    with open_store(config) as store, open_state(config.resolve("state.url")) as state:
+        desk = _Desk(store, as_json)
+        poller = Poller(
+            sources, desk.take, cursors=state, linker=Linker(universe), report=desk.report,
+            every=config.duration("events.every"),
+        )  # fmt: skip
+        if follow:
+            out.note(f"following {', '.join(sources)}; {len(poller.health)} feeds in all; Ctrl-C ends it")
+            asyncio.run(_follow(poller))
+        else:
+            asyncio.run(poller.once())
+        out.note(f"{desk.new:,} new events in {store.place}")
+    return follow or any(not one.failures for one in poller.health)
+
+
+def _sources(config: Config, names: Sequence[str]) -> dict[str, EventSource]:
+    """Return the sources by name: those asked for, else those of [events] sources that are no files."""
+    from robo_trader.plugins import load_host
+
+    host = load_host(config)
+    known = host.names("event_source")
+    chosen = list(names) or [name for name in config.get("events.sources") if name in known]
+    if not chosen:
+        raise UsageError(
+            "no event source is named", hint=f"name one: robo events fetch {known[0] if known else 'NAME'}"
+        )
+    for name in chosen:
+        if name not in known:
+            raise UsageError(
+                f"there is no event source {name!r}",
+                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
+            )
+    return {name: host.create("event_source", name) for name in dict.fromkeys(chosen)}
+
+
+async def _follow(poller: Any) -> None:
+    """Poll until the process is told to end; a delivery that has begun is finished."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM"):
+        with suppress(NotImplementedError, AttributeError):  # Windows: Ctrl-C cancels the run instead
+            loop.add_signal_handler(getattr(signal, name), stop.set)
+    await poller.run(stop)
+
+
+class _Desk:
+    """Takes what is new: stores it, then prints it; and says when a source begins or stops to fail."""
+
+    def __init__(self, store: EventStore, as_json: bool) -> None:
+        self._store, self._json = store, as_json
+        self._said: dict[str, str] = {}
+        self.new = 0
+
+    async def take(self, name: str, events: Sequence[Event]) -> None:
+        """Store events and print those that the store did not have."""
+        fresh = await asyncio.to_thread(self._keep, name, events)
+        self.new += len(fresh)
+        for event in fresh:
+            if self._json:
+                out.write(json.dumps(out.plain(_fields(event)), ensure_ascii=True))
+            else:
+                about = f" [{', '.join(event.symbols)}]" if event.symbols else ""
+                out.write(f"{event.known_at:%H:%M:%S}Z  {name}  {event.kind}{about}  {event.title}")
+
+    def _keep(self, name: str, events: Sequence[Event]) -> list[Event]:
+        had = {event.id for event in events if event.id is not None and self._store.get(event.id) is not None}
+        self._store.add(events, seen_at=clock.now(), source=name, strict=False)
+        return [event for event in events if event.id not in had]
+
+    def report(self, health: Health) -> None:
+        """Tell of a problem when it is new, and of its end."""
+        before = self._said.get(health.place, "")
+        if health.problem and health.problem != before:
+            again = "" if health.closed else f"; again in {health.wait:.0f} s"
+            out.note(f"{health.source}: {health.problem}{again}", label="warning")
+        elif before and not health.problem:
+            out.note(f"{health.source}: {health.place} answers again")
+        self._said[health.place] = health.problem
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id, "kind": event.kind, "title": event.title, "published_at": event.published_at,
+        "known_at": event.known_at, "symbols": list(event.symbols), "source": event.source,
+        "url": event.url, "revision_of": event.revision_of, "data": dict(event.data),
+    }  # fmt: skip
