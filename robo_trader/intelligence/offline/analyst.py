@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from robo_trader.intelligence.analyst import Analyst
-from robo_trader.intelligence.offline.judge import judge_event, judge_text
+from robo_trader.intelligence.offline.judge import judge_event
 from robo_trader.intelligence.offline.scoring import measured
 from robo_trader.intelligence.offline.verdict import Verdict
 from robo_trader.records import Abstain, Event, View
@@ -51,4 +51,4 @@ class OfflineAnalyst(Analyst):
 
         It reads whose news it is from the text alone, so that `symbol` changes nothing.
         """
-        return judge_event("", text, kind, {}) if kind == "fomc" else judge_text(text)
+        return judge_event(text, "", kind, {})

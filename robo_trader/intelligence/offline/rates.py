@@ -16,6 +16,7 @@ from typing import Any
 
 from robo_trader.intelligence.offline.expectations import as_expected
 from robo_trader.intelligence.offline.lexicon import DATA
+from robo_trader.intelligence.offline.structured import number
 from robo_trader.intelligence.offline.tokens import Text
 from robo_trader.intelligence.offline.verdict import Verdict
 from robo_trader.records import Abstain
@@ -52,8 +53,8 @@ _SIZE = re.compile(
     r"\b(?P<pct>0\.\d+) percentage points?\b"
 )
 _HEADLINE = 400
-_MORE = re.compile(r"\b(?:surprise[sd]?|unexpected(?:ly)?|emergency|shock|(?:more|bigger|larger) than \w+)\b")
-_STATED = re.compile(r"\b(?:more|bigger|larger) than\b")
+_MORE = re.compile(r"\b(?:surprise[sd]?|unexpected(?:ly)?|emergency|shock)\b")
+_STATED = re.compile(r"\b(?:more|bigger|larger) than (?:expected|forecast|anticipated)\b")
 _LESS = re.compile(r"\b(?:smaller|less) than (?:expected|forecast|anticipated)\b")
 _DEFIED = re.compile(
     r"\b(?:defying|despite|against|dashing) (?:\w+ ){0,3}?(?:expectations?|forecasts?|hopes?|bets)"
@@ -71,21 +72,21 @@ def judge_rates(text: Text, data: Mapping[str, Any] | None = None) -> Verdict | 
     `data` may hold `change_bp` and `expected_bp`, in basis points; they go before the text.
     """
     data = data or {}
-    change = _number(data.get("change_bp"))
-    expected = _number(data.get("expected_bp"))
-    told = decision(text)
+    change, expected = number(data.get("change_bp")), number(data.get("expected_bp"))
     if change is None:
-        if told is None:
-            return None
-        change = told
-    # Only a headline says of the decision itself that it was expected; a statement uses such words of
-    # the economy.
-    short = len(text.flat) <= _HEADLINE
-    if expected is None and short:
-        expected = _told_expectation(text, change)
+        change = decision(text)
+    if change is None:
+        return None
     tone, tone_because = stance(text)
     if expected is not None:
-        return _against(change, expected, tone, tone_because, 0.7 if "expected_bp" in data else 0.5)
+        how = "as expected" if expected == change else f"where {expected:+g} bp was expected"
+        return _against(change - expected, f"rates {_by(change)}, {how}", 0.7, tone, tone_because)
+    # Only a headline says of the decision itself that it was expected; a statement uses such words of
+    # the economy.
+    told = _told_surprise(text, change) if len(text.flat) <= _HEADLINE else None
+    if told is not None:
+        surprise, how = told
+        return _against(surprise, f"rates {_by(change)}, {how}", 0.5, tone, tone_because)
     said = f"rates {_by(change)}; what was expected is not known"
     if not change:
         if abs(tone) < 0.2:
@@ -95,32 +96,32 @@ def judge_rates(text: Text, data: Mapping[str, Any] | None = None) -> Verdict | 
     return Verdict(score, 0.3, _HORIZON, (said, *tone_because))
 
 
-def _told_expectation(text: Text, change: float) -> float | None:
-    """Return what a headline says was expected, in basis points; None where it says nothing of it.
+def _told_surprise(text: Text, change: float) -> tuple[float, str] | None:
+    """Return by how many basis points a headline says that a decision surprised, and how it says so.
 
-    A surprise without a size is one of all that was done, "more than expected" one of 25 bp.
+    A surprise without a size is one of all that was done; "more than expected" one of 25 bp.
     """
     if as_expected(text):
-        return change
+        return 0.0, "as expected"
     hoped = _DEFIED.search(text.flat)
     if hoped:
-        return -25.0 if hoped["for"].startswith("cut") else 25.0
+        expected = -25.0 if hoped["for"] == "cut" else 25.0
+        return change - expected, f"where a {hoped['for']} was expected"
     sign = (change > 0) - (change < 0)
     if _LESS.search(text.flat):
-        return change + 25.0 * sign
-    if _MORE.search(text.flat) and sign:
-        return change - 25.0 * sign if _STATED.search(text.flat) else 0.0
+        return -25.0 * sign, "less than expected"
+    if _STATED.search(text.flat):
+        return 25.0 * sign, "more than expected"
+    if sign and _MORE.search(text.flat):
+        return change, "a surprise"
     return None
 
 
 def _against(
-    change: float, expected: float, tone: float, tone_because: tuple[str, ...], confidence: float
+    surprise: float, said: str, confidence: float, tone: float, tone_because: tuple[str, ...]
 ) -> Verdict:
-    surprise = change - expected
     if surprise:
-        said = f"rates {_by(change)} where {expected:+g} bp was expected"
         return Verdict(_clamped(-surprise / 40), confidence, _HORIZON, (said,))
-    said = f"rates {_by(change)}, as expected"
     if abs(tone) < 0.5:
         return Verdict(0.0, 0.5, _HORIZON, (said,))
     return Verdict(round(0.3 * tone, 3), 0.3, _HORIZON, (said, *tone_because))
@@ -186,9 +187,3 @@ def _by(change: float) -> str:
     if not change:
         return "unchanged"
     return f"{'raised' if change > 0 else 'cut'} by {abs(change):g} bp"
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return None
-    return float(value)

@@ -81,7 +81,6 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
             said = f"{quantity.entry.form} {hit.entry.form}"
             weight = quantity.entry.strength
             yield Evidence(effect * strength, weight, said, hit.first, quantity.entry.part)
-
     for quantity in quantities:
         if quantity.entry.form == "growth" and quantity.first not in moved and _is_growth(quantity, words):
             yield Evidence(0.5, 1.0, "growth", quantity.first, "quantity")
@@ -101,7 +100,7 @@ def _is_phrasal(hit: Hit, clause: Clause, words: Sequence[str], amounts: set[int
     before = words[hit.first - 1] if hit.first > clause.first else ""
     if hit.last + 1 in amounts:
         return False
-    return not ((after in _AFTER_UP and before in (",", *_BE)) or (before in _BE and after in _AFTER_UP))
+    return not (after in _AFTER_UP and (before == "," or before in _BE))
 
 
 def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Clause) -> Hit | None:
@@ -110,10 +109,10 @@ def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Cl
     right = [q for q in quantities if q.first > hit.last]
     left = [q for q in quantities if q.last < hit.first and hit.first - q.last <= _LEFT]
     if after in ("in", "of") and right and right[0].first - hit.last <= _RIGHT:
-        return _head(right, words)
+        return _head(right)
     reach = _REACH[hit.entry.part]
     if right and right[0].first - hit.last <= reach and not _walled(words, hit.last + 1, right[0].first):
-        return _head(right, words)
+        return _head(right)
     if hit.entry.part == "shift" and hit.first > clause.first and words[hit.first - 1] in _LEADING:
         return None  # "on higher theft": what is higher is no quantity that we know
     for quantity in reversed(left):
@@ -127,7 +126,7 @@ def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Cl
     return None
 
 
-def _head(right: Sequence[Hit], words: Sequence[str]) -> Hit:
+def _head(right: Sequence[Hit]) -> Hit:
     """Return the last of adjoining quantities: in "sales growth forecast" the forecast moves."""
     head = right[0]
     for quantity in right[1:]:

@@ -41,7 +41,7 @@ def _earnings(data: Mapping[str, Any]) -> Verdict | None:
     parts: list[tuple[float, float]] = []
     because = []
     for name, typical, weight in (("eps", 0.08, 0.6), ("revenue", 0.03, 0.4)):
-        actual, expected = _number(data.get(f"{name}_actual")), _expected(data, f"{name}_")
+        actual, expected = number(data.get(f"{name}_actual")), _expected(data, f"{name}_")
         if actual is None or expected is None:
             continue
         surprise = (actual - expected) / max(abs(expected), 1e-9)
@@ -56,7 +56,7 @@ def _earnings(data: Mapping[str, Any]) -> Verdict | None:
 
 
 def _macro(title: str, data: Mapping[str, Any]) -> Verdict | None:
-    actual, expected = _number(data.get("actual")), _expected(data, "")
+    actual, expected = number(data.get("actual")), _expected(data, "")
     known = _indicator(f"{data.get('indicator', '')} {title}".lower())
     if actual is None or known is None:
         return None
@@ -64,7 +64,7 @@ def _macro(title: str, data: Mapping[str, Any]) -> Verdict | None:
     against, confidence, word = expected, 0.6, "expected"
     if against is None:
         # The last value is a poor forecast: it says something, at a low confidence.
-        against, confidence, word = _number(data.get("previous")), 0.25, "before"
+        against, confidence, word = number(data.get("previous")), 0.25, "before"
     if against is None:
         return None
     score = 0.7 * polarity * math.tanh((actual - against) / scale / 2)
@@ -85,13 +85,18 @@ def _filing(data: Mapping[str, Any]) -> Verdict | None:
 
 
 def _expected(data: Mapping[str, Any], prefix: str) -> float | None:
-    return next((v for name in _EXPECTED if (v := _number(data.get(prefix + name))) is not None), None)
+    return next((v for name in _EXPECTED if (v := number(data.get(prefix + name))) is not None), None)
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def number(value: Any) -> float | None:
+    """Return a finite number as a float, None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _indicator(text: str) -> tuple[str, int, float] | None:

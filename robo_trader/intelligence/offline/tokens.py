@@ -6,6 +6,7 @@ and not read. A year (1900 to 2099, without unit) is no figure. Nothing here rai
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -133,6 +134,8 @@ def _figure(words: list[str], i: int) -> Figure | None:
     try:
         value = float(words[i].replace(",", "").replace("−", "-").replace("–", "-"))
     except ValueError:
+        return None
+    if not math.isfinite(value):
         return None
     first = last = i
     unit = currency = ""

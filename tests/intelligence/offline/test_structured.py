@@ -73,7 +73,7 @@ def test_a_bare_change_counts_at_lower_confidence() -> None:
     assert _read("fomc", "FOMC statement", change_bp=0) is None
 
 
-@pytest.mark.parametrize("change", [None, "x", float("nan"), True, [1]])
+@pytest.mark.parametrize("change", [None, "x", float("nan"), float("inf"), 10**400, True, [1]])
 def test_a_change_that_is_no_number_counts_as_absent(change: object) -> None:
     assert _read("fomc", "FOMC statement", change_bp=change) is None
 
@@ -150,6 +150,12 @@ def test_indicators_against_consensus(title: str, actual: float, sign: int) -> N
     assert view.score * sign > 0.2
     before = _certain(_read("macro", title, actual=actual, previous=expected))
     assert before.confidence < view.confidence
+
+
+@pytest.mark.parametrize("value", [float("inf"), 10**400, "1.2", None, True])
+def test_figures_that_are_no_numbers_count_as_absent(value: object) -> None:
+    assert _read("earnings", "Acme reports", eps_actual=value, eps_expected=1.0) is None
+    assert _read("macro", "US CPI", actual=value, expected=0.2) is None
 
 
 def test_items_of_filings() -> None:
