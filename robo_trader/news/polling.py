@@ -203,6 +203,8 @@ class Poller:
         cursor = self._read(job.key)
         watch = Watch()
         self._watches.add(watch)
+        if self._stop is not None and self._stop.is_set():
+            watch.end()  # the end came before the request: it is cut as soon as it is connected
         try:
             answer = await _in_thread(
                 lambda: fetch(
