@@ -43,7 +43,6 @@ def test_the_sentences_are_many_and_varied() -> None:
     assert not [item.text for item in MADE if "{" in item.text]
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_weights_are_those_of_a_new_training() -> None:
     shipped, again = json.loads(_shipped("weights.json")), training.train(MADE)
     assert again["bias"] == pytest.approx(shipped["bias"], abs=2e-3)
