@@ -74,7 +74,7 @@ class Adapter(ABC):
         if importlib.util.find_spec(self.sdk[0]) is None:
             raise ConfigError(
                 f"the package {self.sdk[0]!r} is not installed, which speaks to this provider",
-                hint="pip install 'robo_trader[llm]', or pip install anthropic openai",
+                hint="pip install anthropic openai",
             )
 
     async def open(self) -> None:

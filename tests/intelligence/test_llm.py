@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import inspect
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,9 +15,11 @@ import pytest
 
 from robo_trader.config import load_config
 from robo_trader.errors import ConfigError
-from robo_trader.intelligence.answer import UNQUOTED
+from robo_trader.intelligence.answer import HORIZONS, UNQUOTED
+from robo_trader.intelligence.gateway import MODES
 from robo_trader.intelligence.llm import LLMAnalyst
 from robo_trader.intelligence.models import NEVER_CLEAN
+from robo_trader.intelligence.reply import Status
 from robo_trader.plugins import load_host
 from robo_trader.records import Abstain, View
 from robo_trader.testing import FAULTS, ModelServer
@@ -197,8 +201,6 @@ def test_a_model_without_a_price_is_refused_but_for_a_replay(make: Make) -> None
 
 
 def test_without_the_sdk_it_says_what_to_install(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="'anthropic' is not installed") as caught:
         make("http://127.0.0.1:9")
@@ -234,3 +236,10 @@ def test_a_wrong_key_in_robo_toml_is_named(tmp_path: Path, monkeypatch: pytest.M
     Path("robo.toml").write_text('[intelligence.llm]\nmodle = "x"\n')
     with pytest.raises(ConfigError, match=r"has no option 'modle' \(did you mean 'mod"):
         load_host(load_config(), third_party=False).create("analyst", "llm")
+
+
+def test_the_docs_name_every_option_status_and_mode() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    options = list(inspect.signature(LLMAnalyst).parameters)
+    for word in [*options, *HORIZONS, *MODES, *map(str, Status)]:
+        assert f"`{word}`" in page, word
