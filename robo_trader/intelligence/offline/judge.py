@@ -45,6 +45,10 @@ _NO_NEWS = re.compile(
     r" ?(?::|\b(?!by\b))"
 )
 _NOT_ENGLISH = Abstain("the text does not seem to be English")
+_QUESTION = Abstain("a question tells no news")
+_EXPLANATION = Abstain("an explanation or a preview, not news")
+#: A title so judged settles what its text is.
+_NOT_FOR_US = (_NOT_ENGLISH, _QUESTION, _EXPLANATION)
 _NO_WORDS = Abstain("there are no words to judge")
 
 
@@ -72,9 +76,10 @@ def _judge_text(title: str, body: str, kind: str) -> Verdict | Abstain:
     if not body.strip():
         return judge_text(title)
     head = judge_sentence(title) if title.strip() else None
-    sentences = (
-        documents.split(body, _NEWS_SENTENCES) if kind in ("news", "social") else documents.split(body)
-    )
+    if head in _NOT_FOR_US:
+        return head
+    short = kind in ("news", "social")
+    sentences = documents.split(body, _NEWS_SENTENCES) if short else documents.split(body)
     return documents.add_up(sentences, judge_sentence, head)
 
 
@@ -94,9 +99,9 @@ def judge_sentence(raw: str) -> Verdict | Abstain:
     if not is_english(raw, text.words):
         return _NOT_ENGLISH
     if text.words[-1] == "?":
-        return Abstain("a question tells no news")
+        return _QUESTION
     if _NO_NEWS.match(text.flat):
-        return Abstain("an explanation or a preview, not news")
+        return _EXPLANATION
     rates = judge_rates(text)
     if rates is not None:
         return rates

@@ -189,6 +189,11 @@ def test_good_and_bad_news_in_balance_is_abstained_from() -> None:
     assert _read("earnings", "Acme reports", body=body) is None
 
 
+@pytest.mark.parametrize("title", ["Explainer: why Acme fell", "Is Acme a buy?"])
+def test_a_title_that_tells_no_news_settles_it(title: str) -> None:
+    assert _read("news", title, body="Acme's profit fell to $3 million from $5 million.") is None
+
+
 def test_a_headline_outweighs_its_text() -> None:
     body = "Acme was founded in 1921. " * 20 + "Sales rose. "
     assert _certain(_read("news", "Acme files for bankruptcy", body=body)).score < -0.3
