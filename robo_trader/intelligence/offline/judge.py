@@ -115,14 +115,14 @@ def _decide(weighed: Weighed, chance: Odds) -> Verdict | Abstain:
         return Verdict(0.0, 0.5, horizon, ("in line with what was expected",))
     if abs(balance) >= _LEAST_BALANCE and weighed.agreement >= _LEAST_AGREEMENT:
         return _by_rules(weighed, chance, horizon)
+    if weighed.found and weighed.agreement < _LEAST_AGREEMENT:
+        return Abstain("good and bad news in one sentence")
     for sign, likely in ((1, chance.positive), (-1, chance.negative)):
         if likely > _MODEL_SPEAKS and balance * sign > -0.2:
             score = round(sign * _MODEL_ALONE * likely, 3)
             wording = "good" if sign > 0 else "bad"
             said = f"worded as {wording} news mostly is ({likely:.0%})"
             return Verdict(score, round(0.45 * likely, 3), horizon, (said, *weighed.because))
-    if weighed.found and weighed.agreement < _LEAST_AGREEMENT:
-        return Abstain("good and bad news in one sentence")
     return Abstain("no event, comparison or direction that it knows")
 
 

@@ -113,6 +113,18 @@ def test_a_cut_that_does_not_come_is_no_bad_news(text: str) -> None:
     assert _sign(text) >= 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Acme beats estimates but cuts its guidance",
+        "Acme beat estimates, raised its dividend and cut its guidance",
+        "Profit jumped 40% while sales plunged 40% and costs soared",
+    ],
+)
+def test_good_and_bad_news_in_one_sentence(text: str) -> None:
+    assert JUDGE(text) == Abstain("good and bad news in one sentence")
+
+
 def test_words_of_a_name_mean_nothing() -> None:
     plain = JUDGE("The plant of Osprey Falls Mining is in Ohio")
     assert isinstance(plain, Abstain)
