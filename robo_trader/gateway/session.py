@@ -45,6 +45,8 @@ class Session:
     breaches: int = 0
     closed: bool = False
     moments: deque[float] = field(default_factory=deque)
+    unsent: list[bytes] = field(default_factory=list)
+    unsent_bytes: int = 0
     held: list[bytes] = field(default_factory=list)
     held_bytes: int = 0
     held_status: list[tuple[Any, ...]] = field(default_factory=list)
@@ -75,8 +77,17 @@ class Session:
         self.send(4, 2, request, code, words(text), *tail)
 
     def _write(self, data: bytes) -> None:
-        self.writer.write(data)
-        self._check(self.writer.transport.get_write_buffer_size())
+        """Send what one turn of the loop has to say in one piece: a replay says much at once."""
+        if not self.unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self.unsent.append(data)
+        self.unsent_bytes += len(data)
+        self._check(self.unsent_bytes + self.writer.transport.get_write_buffer_size())
+
+    def _flush(self) -> None:
+        data, self.unsent, self.unsent_bytes = b"".join(self.unsent), [], 0
+        if data and not self.writer.transport.is_closing():
+            self.writer.write(data)
 
     def _hold(self, data: bytes) -> None:
         self.held.append(data)
@@ -98,7 +109,7 @@ class Session:
     def abort(self) -> None:
         """Close at once; what is unsent is lost."""
         self.closed = True
-        self.held = []
+        self.held, self.unsent = [], []
         self.writer.transport.abort()
 
     # -- reading -----------------------------------------------------------------------------------
