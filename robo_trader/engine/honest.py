@@ -325,6 +325,10 @@ class HonestBroker(RecordingBroker):
                 unlevered += gain
             else:
                 unlevered += worth
+        return self._summed(value, unlevered, unrealized, lever)
+
+    def _summed(self, value: float, unlevered: float, unrealized: float, lever: bool) -> float:
+        """Keep the sums over all positions, and return the account's value."""
         self._value = self.cash + unlevered
         self._fundval: float = self._value / self._fundshares
         self._valuemkt, self._valuemktlever = unlevered, value

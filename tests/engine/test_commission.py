@@ -35,7 +35,7 @@ def test_sizes_are_whole_lots_that_the_cash_reaches_for(price: float, cash: floa
     size = scheme.getsize(price, cash)
     assert size * price * 5 <= cash * (1 + 1e-9)
     assert (size + lot) * price * 5 > cash * (1 - 1e-9)
-    assert size / lot == pytest.approx(round(size / lot), abs=1e-6)
+    assert size / lot == pytest.approx(round(size / lot), rel=1e-12, abs=1e-6)
 
 
 @given(price=PRICES, cash=st.floats(1, 1e9), multiplier=st.sampled_from([1.0, 50.0]))

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import backtrader as bt
 import numpy as np
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from oracle import judge
+from scripted import flat, play
 from watching import Accounting, Analysed, Outcome, Setup, Silent, Watching, Woken, full_plans, setups
-from worlds import World, worlds
+from worlds import World, daily, worlds
 
 from robo_trader.engine import EngineSettings, run
 
@@ -166,3 +168,26 @@ def test_a_run_that_warms_up(world: World, plan: Any, days: int, setup: Setup) -
     first = world.frames[0]
     at = int(first.end[min(days, len(first) - 1)])
     both(world, [plan], [Watching], {"trading_from": at}, setup)
+
+
+def test_an_exit_that_cannot_pay_for_the_other_side_leaves_its_sibling_as_it_was() -> None:
+    """Its closing part is filled, its opening part is not: it ends as Margin, and no exit is scaled."""
+    rows = flat(6, bar3=[100.0, 101.0, 94.0, 95.0])
+
+    def rests(engine: str) -> list[Any]:
+        seen: list[Any] = []
+
+        def do(s: Any, hook: str, order: Any) -> None:
+            if hook == "order":
+                seen.append((order.getordername(), order.getstatusname(), order.executed.remsize))
+            elif len(s) == 1:
+                s.broker.set_checksubmit(False)
+                s.sell_bracket(size=7, exectype=bt.Order.Market, limitprice=95.0, stopprice=150.0)
+                s.buy(size=6)
+
+        play([daily("A", rows)], do, engine=engine, cash=300.0)
+        return seen
+
+    seen = rests("fast")
+    assert ("Limit", "Margin", 6) in seen and ("Stop", "Canceled", 7) in seen, seen
+    assert seen == rests("plain")

@@ -100,6 +100,7 @@ class FastAccount(RecordingBroker):
         self._valued = -1
         self._touched = False
         self._ordinary: dict[Any, bool] = {}
+        self._all_ordinary = False
         self._datas: list[Any] = []
         self.changed: list[Any] = []
         self._times: Any = ()
@@ -139,12 +140,13 @@ class FastAccount(RecordingBroker):
         self._ordinary = {
             data: is_ordinary(scheme) and bool(self.p.shortcash) for data, scheme in schemes.items()
         }
+        self._all_ordinary = all(self._ordinary.values())
         self.why, self.busy = [], False
         if not all(is_quiet(scheme) for scheme in schemes.values()):
             self.why.append("the broker works on every bar: a commission scheme charges interest or settles")
             self.nudge.append("work")
             self.busy = True
-        if not all(self._ordinary.values()):
+        if not self._all_ordinary:
             self.why.append("the account is valued session by session: a commission scheme is not ordinary")
         if self._apart:
             self.why.append("the account is valued session by session: timers or cheat-on-open")

@@ -141,7 +141,7 @@ class FastBooks(FastAccount):
 
     def check_submitted(self) -> None:
         """Accept what was submitted, as far as the cash would reach at the prices of submission."""
-        if self.p.filler is not None or self.p.coo or not all(self._ordinary.values()):
+        if self.p.filler is not None or self.p.coo or not self._all_ordinary:
             super().check_submitted()
             return
         cash = self._cash
@@ -250,13 +250,13 @@ class FastBooks(FastAccount):
             self.notify(order)
             self._ococheck(order)
             self.recorder.fill(order, time, executed, price, closedcomm + openedcomm)
-            if self.scales_exits and order.parent is not None and order.alive():
-                self._shrink_exits(order)
         if wanted and not opened:
             order.margin()
             self.notify(order)
             self._ococheck(order)
             self._bracketize(order, cancel=True)
+        if executed and self.scales_exits and order.parent is not None and order.alive():
+            self._shrink_exits(order)
 
     def _moment_of(self, data: Any) -> datetime:
         """Return a feed's current time as `data.datetime.datetime()` does: naive, in the feed's zone."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import backtrader as bt
 
-from robo_trader.engine.fast.account import ALONE
+from robo_trader.engine.fast.account import ALONE, scheme_terms
 from robo_trader.engine.fast.books import FastBooks
 from robo_trader.engine.fast.cursor import Cursor
 from robo_trader.engine.fast.pending import Pending
@@ -152,6 +152,27 @@ class FastHonestBroker(FastBooks, HonestBroker):
     def _after_fill(self, order: Any, feed: Any) -> None:
         if self._pchildren.get(order.ref) is not ALONE:
             super()._after_fill(order, feed)
+
+    def _get_value(self, datas: Any = None, lever: bool = False) -> float:
+        if datas is not None or self._fundhist or self._cash_addition or not self._all_ordinary:
+            return super()._get_value(datas, lever)
+        value = unlevered = unrealized = 0.0
+        for data, position in self.positions.items():
+            size = position.size
+            if not size:
+                continue
+            mult, leverage, scaled = scheme_terms(self.getcommissioninfo(data))
+            close = data.close[0]
+            worth = size * close * mult if scaled else size * close
+            gain = size * (close - position.price) * mult
+            value += worth
+            unrealized += gain
+            if worth > 0:
+                unlevered += (worth - gain) / leverage
+                unlevered += gain
+            else:
+                unlevered += worth
+        return self._summed(value, unlevered, unrealized, lever)
 
     def _drop_dust(self, order: Any) -> None:
         held = self.positions[order.data].size
