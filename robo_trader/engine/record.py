@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robo_trader.records import Decision, Event, Fill, Signal, View
+from robo_trader.clock import from_ns
+from robo_trader.records import Decision, Event, Fill, Intent, Signal, View
 
 
 @dataclass(slots=True)
@@ -38,6 +39,37 @@ class OrderRecord:
     filled: float
     reason: str
     because: str
+
+
+class AllowedOrders(Sequence[Decision]):
+    """The decisions of a gate that let every order pass, made when they are looked at.
+
+    `order_ids` and `times` (ns UTC) say which order was allowed when.
+    """
+
+    def __init__(self, order_ids: list[int], times: list[int], orders: Sequence[OrderRecord]) -> None:
+        self.order_ids = order_ids
+        self.times = times
+        self._orders = orders
+
+    def __len__(self) -> int:
+        return len(self.order_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Decision: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Decision]: ...
+    def __getitem__(self, index: int | slice) -> Decision | list[Decision]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        order_id = self.order_ids[index]
+        row = self._orders[order_id - 1]
+        intent = Intent(
+            order_id=order_id, time=from_ns(self.times[index]), symbol=row.symbol, side=row.side,
+            size=row.size, type=row.type, limit=row.limit, stop=row.stop, parent=row.parent, oco=row.oco,
+            because=row.because,
+        )  # fmt: skip
+        return Decision(intent=intent)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ the account once a session; their records are made when the run is over.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import backtrader as bt
 import numpy as np
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from robo_trader.bars.frame import BarFrame
 from robo_trader.clock import from_ns
-from robo_trader.engine.record import OrderRecord, Sessions
+from robo_trader.engine.record import AllowedOrders, OrderRecord, Sessions
 from robo_trader.feeds.bars import BarsFeed
-from robo_trader.records import Decision, Event, Fill, Intent
+from robo_trader.records import Decision, Event, Fill
 
 Column = NDArray[np.float64]
 _TRAILING = (bt.Order.StopTrail, bt.Order.StopTrailLimit)
@@ -34,37 +34,6 @@ def order_prices(order: Any) -> tuple[float | None, float | None]:
         limit = order.created.pricelimit if kind in (bt.Order.StopLimit, bt.Order.StopTrailLimit) else None
         return (float(limit) if limit is not None else None), float(order.created.price)
     return None, None
-
-
-class AllowedOrders(Sequence[Decision]):
-    """The decisions of a gate that let every order pass, made when they are looked at.
-
-    `order_ids` and `times` (ns UTC) say which order was allowed when.
-    """
-
-    def __init__(self, order_ids: list[int], times: list[int], orders: Sequence[OrderRecord]) -> None:
-        self._order_ids = order_ids
-        self._times = times
-        self._orders = orders
-
-    def __len__(self) -> int:
-        return len(self._order_ids)
-
-    @overload
-    def __getitem__(self, index: int) -> Decision: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Decision]: ...
-    def __getitem__(self, index: int | slice) -> Decision | list[Decision]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        order_id = self._order_ids[index]
-        row = self._orders[order_id - 1]
-        intent = Intent(
-            order_id=order_id, time=from_ns(self._times[index]), symbol=row.symbol, side=row.side,
-            size=row.size, type=row.type, limit=row.limit, stop=row.stop, parent=row.parent, oco=row.oco,
-            because=row.because,
-        )  # fmt: skip
-        return Decision(intent=intent)
 
 
 class Moments(NamedTuple):

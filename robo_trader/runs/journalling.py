@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ from robo_trader.runs.plain import plain
 from robo_trader.signals.tape import fade
 
 if TYPE_CHECKING:
-    from robo_trader.engine.record import OrderRecord
+    from robo_trader.engine.record import AllowedOrders, OrderRecord
     from robo_trader.records import Decision, Event, Fill, Signal, View
     from robo_trader.runs.result import Result
 
@@ -52,6 +52,8 @@ def write(result: Result, path: Path) -> None:
 
 def rows_of(result: Result) -> dict[str, Rows]:
     """Return the journal's rows by table, each value as SQLite stores it."""
+    from robo_trader.engine.record import AllowedOrders
+
     record = result.record
     events = list(record.events_delivered)
     rows = {
@@ -61,10 +63,17 @@ def rows_of(result: Result) -> dict[str, Rows]:
         "signals": _signals(record.signals),
         **_views(result, events),
     }
-    entries = collapse(record.decisions)
-    decided = _decisions(entries, _Reasons(record.signals, events))
+    reasons = _Reasons(record.signals, events)
+    if isinstance(record.decisions, AllowedOrders):
+        # The decisions of a run without a guard say nothing that its orders do not say.
+        decided = {"decisions": _allowed(record.decisions, record.orders, reasons)}
+        decision = dict(zip(record.decisions.order_ids, range(1, len(record.decisions) + 1), strict=True))
+    else:
+        entries = collapse(record.decisions)
+        decided = _decisions(entries, reasons)
+        decision = {order_id: i for i, entry in enumerate(entries, 1) for order_id in entry.orders}
     rows["halts"] = _halts(result)
-    return {**rows, **decided, **_orders(result, entries), **_account(result)}
+    return {**rows, **decided, **_orders(result, decision), **_account(result)}
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -78,7 +87,13 @@ def _numbered(*columns: Sequence[Any]) -> Rows:
 
 def exact(values: Sequence[Any]) -> list[str | None]:
     """Floats as the shortest text that reads back equal; what is not finite is nothing."""
-    return [None if cell is None else repr(cell) for cell in csvs.numbers(values)]
+    cells = csvs.numbers(values)
+    distinct = set(cells)
+    if len(distinct) * 4 < len(cells):
+        # Sizes repeat themselves, and looking a text up is a tenth of making it.
+        texts = {cell: None if cell is None else repr(cell) for cell in distinct}
+        return [texts[cell] for cell in cells]
+    return [None if cell is None else repr(cell) for cell in cells]
 
 
 def _moments_ns(values: Any) -> Any:
@@ -261,6 +276,24 @@ def _can_have_said(signal: Signal, value: float, confidence: str, at: int) -> bo
     return least - 0.00501 <= value <= most + 0.00501
 
 
+def _allowed(decisions: AllowedOrders, orders: Sequence[OrderRecord], reasons: _Reasons) -> Rows:
+    of = [orders[order_id - 1] for order_id in decisions.order_ids]
+    linked = [reasons.find(o.symbol, o.because, at) for o, at in zip(of, decisions.times, strict=True)]
+    sizes, n = exact([o.size for o in of]), len(of)
+    return _numbered(
+        _moments_ns(np.array(decisions.times, dtype=np.int64)),
+        [o.symbol for o in of],
+        [o.side for o in of],
+        sizes,
+        sizes,
+        ["allow"] * n,
+        [signal for signal, _ in linked],
+        [event for _, event in linked],
+        ["[]"] * n,
+        [1] * n,
+    )
+
+
 def _decisions(entries: Sequence[Entry], reasons: _Reasons) -> dict[str, Rows]:
     """Decisions and what the rules said of them; of refusals that repeat themselves the first."""
     decisions = [entry.decision for entry in entries]
@@ -311,9 +344,9 @@ def _halts(result: Result) -> Rows:
     ]
 
 
-def _orders(result: Result, entries: Sequence[Entry]) -> dict[str, Rows]:
+def _orders(result: Result, decision: Mapping[int, int]) -> dict[str, Rows]:
+    """`decision` has the number of each order's decision."""
     orders: Sequence[OrderRecord] = result.record.orders
-    decision = {order_id: i for i, entry in enumerate(entries, 1) for order_id in entry.orders}
     hex_ = result.id.rpartition("-")[2]
     # An order's number is its id, so that everybody means the same by it.
     rows = [

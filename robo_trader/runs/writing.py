@@ -202,8 +202,12 @@ def outcome(orders: Iterable[OrderRecord], trades: Iterable[Trade]) -> dict[str,
 
 
 def _counts(result: Result) -> dict[str, int]:
+    from robo_trader.engine.record import AllowedOrders
+
     record = result.record
-    answers = Counter(decision.action for decision in record.decisions)
+    # A run without a guard allowed them all.
+    decisions = () if isinstance(record.decisions, AllowedOrders) else record.decisions
+    answers = Counter(decision.action for decision in decisions)
     return {
         "bars": record.bars_processed,
         "events": len(record.events_delivered),
