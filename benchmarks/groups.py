@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 SIZES = {
-    "full": {"a": "1000000", "b": "500,2520", "small": "1,2520", "one": "1,200000", "hundred": "100,2000",
-             "aligned": "2000,2520", "events": "100000"},
-    "quick": {"a": "100000", "b": "100,1260", "small": "1,2520", "one": "1,20000", "hundred": "100,200",
-              "aligned": "400,500", "events": "10000"},
+    "full": {"a": "1000000", "b": "500,2520", "small": "1,2520", "one": "1,1000000", "hundred": "100,10000",
+             "short": "100,200", "aligned": "2000,2520", "events": "100000"},
+    "quick": {"a": "100000", "b": "100,1260", "small": "1,2520", "one": "1,100000", "hundred": "100,1000",
+              "short": "100,100", "aligned": "400,500", "events": "10000"},
     "tiny": {"a": "3000", "b": "60,200", "small": "1,300", "one": "1,500", "hundred": "5,100",
-             "aligned": "5,50", "events": "100"},
+             "short": "5,100", "aligned": "5,50", "events": "100"},
 }  # fmt: skip
 #: What is added to the name of a side that runs behind the guard and writes the journal.
 GUARDED = ", guard and journal"
 DEFAULT, BEST, SCRIPT = "Backtrader, default", "Backtrader, best", "plain Backtrader script"
+PLAIN = "100 feeds, few bars, plain engine"
 TITLES = {
     "a": "(a) One instrument, minute bars, crosses of two averages",
     "b": "(b) Many stocks, daily bars, monthly rebalance into the fifty strongest",
@@ -89,7 +90,7 @@ GOALS = (
 
 def groups(size: dict[str, str], scratch: Path) -> dict[str, list[Side]]:
     """Return all sides by group; `scratch` is where CSV files and runs lie."""
-    a, b, apart = size["a"], size["b"], size["hundred"]
+    a, b = size["a"], size["b"]
     return {
         "a": [
             *_ours("a", a, truth=DEFAULT),
@@ -112,8 +113,9 @@ def groups(size: dict[str, str], scratch: Path) -> dict[str, list[Side]]:
         "small": _from_csv("SmaCross", "b", size["small"], scratch, ""),
         "clocks": [
             Side("1 feed", "robo.py", "apart", size["one"]),
-            Side("100 feeds, 100 clocks", "robo.py", "apart", apart, truth="plain engine", ours=True),
-            Side("plain engine", "robo.py", "apart", apart, ["engine=plain"]),
+            Side("100 feeds, 100 clocks", "robo.py", "apart", size["hundred"]),
+            Side("100 feeds, few bars", "robo.py", "apart", size["short"], truth=PLAIN, ours=True),
+            Side(PLAIN, "robo.py", "apart", size["short"], ["engine=plain"]),
         ],
         "aligned": [
             Side("all feeds", "robo.py", "b", size["aligned"], ["idle=1"]),

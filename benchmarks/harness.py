@@ -100,7 +100,7 @@ class Bench:
                 write_csv(side.workload, [int(part) for part in side.size.split(",")], Path(option[4:]))
         out = str(self._fills(group, side.name))
         command = [python, str(HERE / "sides" / side.script), side.workload, side.size, out, *side.options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_surroundings())
         if done.returncode:
             side.error = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         else:
@@ -177,6 +177,11 @@ def environment() -> str:
     names = ("backtrader", "numpy", "pandas")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {versions}"
+
+
+def _surroundings() -> dict[str, str]:
+    """Return the environment of a side: with compiled modules kept, as an installation has them."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _told(side: Side) -> str:
