@@ -214,6 +214,7 @@ class RunJournal:
         signal: int | None = None,
         event: int | None = None,
         exits: bool = False,
+        repeats: int = 1,
         timeout: float = DECIDE_TIMEOUT,
     ) -> list[str] | None:
         """Commit a family of decisions and return the references of its orders, or None.
@@ -222,13 +223,15 @@ class RunJournal:
         that nothing is committed and nothing may be sent. `exits` says that the family only
         reduces positions: it gets its references also while the database is away. `answers` has
         the rules' answers for each decision where they are not its own, `signal` and `event` the
-        numbers behind them.
+        numbers behind them; `repeats` says how often the same was asked in a row.
         """
         if not self.healthy and not exits:
-            self._record(_vetoed(decisions), answers, signal, event)
+            with self._lock:
+                rows, _ = self._decision_rows(_vetoed(decisions), answers, signal, event, repeats)
+                self._writer.put(rows)
             return None
         with self._lock:
-            rows, references = self._decision_rows(decisions, answers, signal, event)
+            rows, references = self._decision_rows(decisions, answers, signal, event, repeats)
             batch = self._writer.put(rows)
         self._writer.wait(batch, timeout)
         if batch.done.is_set() or exits:
@@ -314,23 +317,13 @@ class RunJournal:
 
     # -- how -------------------------------------------------------------------------------------
 
-    def _record(
-        self,
-        decisions: Sequence[Decision],
-        answers: Sequence[Sequence[Answer]],
-        signal: int | None,
-        event: int | None,
-    ) -> None:
-        with self._lock:
-            rows, _ = self._decision_rows(decisions, answers, signal, event)
-            self._writer.put(rows)
-
     def _decision_rows(
         self,
         decisions: Sequence[Decision],
         answers: Sequence[Sequence[Answer]],
         signal: int | None,
         event: int | None,
+        repeats: int,
     ) -> tuple[list[Row], list[str]]:
         rows: list[Row] = []
         references = []
@@ -343,7 +336,7 @@ class RunJournal:
                 "decisions", at=at, symbol=intent.symbol, side=intent.side, asked=asked,
                 decided=Decimal(0) if decision.action == "veto" else decided, action=decision.action,
                 signal=signal, event=event, reasons=list(decision.reasons),
-                repeats=getattr(decision, "repeats", 1),
+                repeats=repeats,
             )  # fmt: skip
             rows.append(row)
             for answer in answers[i] if i < len(answers) else decision.answers:

@@ -45,6 +45,36 @@ def collapse(decisions: Iterable[Decision]) -> list[Entry]:
     return entries
 
 
+class Repeats:
+    """Says what a live session writes: of a series of equal refusals the first at once, the rest as one.
+
+    What is withheld was refused and is never sent, so that a crash loses a count and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._series: dict[str, tuple[tuple[object, ...] | None, Entry | None]] = {}
+
+    def told(self, decision: Decision) -> list[Entry]:
+        """Return what to write now that `decision` was made, in order; nothing while it repeats the last."""
+        intent, key = decision.intent, _key(decision)
+        before, held = self._series.get(intent.symbol, (None, None))
+        if key is None or key != before:
+            self._series[intent.symbol] = (key, None)
+            return [*([held] if held else []), Entry(decision, intent.time, [intent.order_id])]
+        if held is None:
+            self._series[intent.symbol] = (key, Entry(decision, intent.time, [intent.order_id]))
+        else:
+            held.orders.append(intent.order_id)
+            held.last = intent.time
+        return []
+
+    def rest(self) -> list[Entry]:
+        """Return what is still withheld, once the session ends."""
+        found = [held for _, held in self._series.values() if held is not None]
+        self._series.clear()
+        return found
+
+
 def _key(decision: Decision) -> tuple[object, ...] | None:
     """Return what makes two vetoes the same, or None for what is never joined."""
     if decision.action != "veto":

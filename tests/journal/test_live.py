@@ -116,6 +116,14 @@ def test_an_execution_counts_once_and_a_correction_replaces_it(journal: Journal,
     ]
 
 
+def test_repeats_and_a_decisions_own_answers_are_written(journal: Journal, run: RunJournal) -> None:
+    answer = Answer(rule="position", action="veto", reason="10 %", size=0.0, limit=0.1, seen=0.17)
+    refused = Decision(intent=intent(7), action="veto", reasons=("position: 10 %",), answers=(answer,))
+    assert run.decide([refused], repeats=12) == ["abcdef-7"]
+    assert ask(journal, "SELECT action, repeats FROM decisions") == [("veto", 12)]
+    assert ask(journal, "SELECT rule, limit_value, seen FROM guard_answers") == [("position", 0.1, 0.17)]
+
+
 def test_rows_are_never_changed(journal: Journal, run: RunJournal) -> None:
     run.decide([Decision(intent=intent())])
     with pytest.raises(JournalError, match="append-only"), journal.database.writing() as connection:
