@@ -23,12 +23,14 @@ from weakref import WeakKeyDictionary
 
 from robo_trader import clock
 from robo_trader.errors import ConfigError
-from robo_trader.intelligence.reply import Reply, Request, Status, Usage
+from robo_trader.intelligence.reply import Reply, Request, Status, Usage, plain
 from robo_trader.masking import MASK
 
 #: The longest body that is read, in bytes; an answer takes a few thousand.
 MOST_BYTES = 1_000_000
 _LONGEST_DETAIL = 200
+#: Seconds; a server that asks for more is asked again after these.
+_LONGEST_PAUSE = 3600.0
 _STATUSES = {
     400: Status.REJECTED,
     401: Status.AUTH,
@@ -104,19 +106,24 @@ class Adapter(ABC):
     def _told(self, reply: Reply, model: str) -> Reply:
         """Return `reply` with the model's name, its detail short and without the key."""
         detail = reply.detail.replace(self._key, MASK) if self._key else reply.detail
-        return replace(reply, detail=" ".join(detail.split())[:_LONGEST_DETAIL], model=model)
+        return replace(reply, detail=plain(detail)[:_LONGEST_DETAIL], model=model)
 
     async def _client(self) -> Any:
         loop = asyncio.get_running_loop()
         making = self._clients.get(loop)
-        if making is None or (making.done() and (making.cancelled() or making.exception())):
+        if making is None:
             # One for all that ask at once; a caller that is cancelled does not stop it.
             making = self._clients[loop] = asyncio.ensure_future(self._connect())
         return (await asyncio.shield(making))[0]
 
     async def _connect(self) -> _Kept:
         """Return a client and what closes it with the event loop."""
-        client = await asyncio.to_thread(self._new_client)
+        try:
+            client = await asyncio.to_thread(self._new_client)
+        except BaseException:
+            # The next question tries again.
+            self._clients.pop(asyncio.get_running_loop(), None)
+            raise
         keeper = self._keep(client)
         # Generators that were started are closed by the loop when it ends, and the client with them.
         await anext(keeper)
@@ -399,7 +406,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = (parsedate_to_datetime(text) - clock.now()).total_seconds()
         except (ValueError, TypeError):
             return None
-    return max(0.0, seconds) if seconds == seconds else None
+    return min(max(0.0, seconds), _LONGEST_PAUSE) if seconds == seconds else None
 
 
 def _glimpse(body: bytes) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 
-from robo_trader.intelligence.reply import BadAnswer, Status
+from robo_trader.intelligence.reply import BadAnswer, Status, plain
 
 #: How long a view matters, in the words that a model may use.
 HORIZONS = {
@@ -155,14 +155,14 @@ def _judgement(label: str, view: dict[str, Any], source: str) -> Judgement:
     score, confidence = _number(view, "score", -1.0), _number(view, "confidence", 0.0)
     stripped = [" ".join(quote.split()) for quote in quotes[:_MOST_QUOTES]]
     shortest = min(_SHORTEST_QUOTE, len(source))
-    kept = [_plain(q)[:_LONGEST_QUOTE] for q in stripped if len(q) >= shortest and q in source]
+    kept = [plain(q)[:_LONGEST_QUOTE] for q in stripped if len(q) >= shortest and q in source]
     share = len(kept) / len(stripped) if stripped else 0.0
     return Judgement(
         label,
         score,
         confidence * (UNQUOTED + (1 - UNQUOTED) * share),
         HORIZONS[horizon],
-        _plain(rationale)[:_LONGEST_RATIONALE],
+        plain(rationale)[:_LONGEST_RATIONALE],
         tuple(kept),
         len(stripped) - len(kept),
     )
@@ -185,11 +185,6 @@ def _number(view: dict[str, Any], name: str, least: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 1.0:
         raise BadAnswer(Status.SCHEMA, f"{name} is {_shown(value)}, not a number from {least:g} to 1")
     return float(value)
-
-
-def _plain(text: str) -> str:
-    """Return `text` on one line, without what could command a terminal."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
 class _NotFinite(ValueError):

@@ -29,7 +29,7 @@ from robo_trader.intelligence.budget import Budget, BudgetSpent, Reservation
 from robo_trader.intelligence.limits import Circuit, Pace
 from robo_trader.intelligence.models import FREE, Model, Price
 from robo_trader.intelligence.replies import ReplyStore, Stored, address
-from robo_trader.intelligence.reply import RETRIED, TROUBLE, BadAnswer, Reply, Request, Status, Usage
+from robo_trader.intelligence.reply import RETRIED, TROUBLE, BadAnswer, Reply, Request, Status, Usage, plain
 
 Mode = Literal["record", "replay", "live"]
 MODES: tuple[Mode, ...] = ("record", "replay", "live")
@@ -164,8 +164,12 @@ class Gateway:
 
     async def _asked(self, request: Request) -> Reply:
         """Wait for a slot and ask."""
-        for route in self.routes:
-            await route.adapter.open()
+        try:
+            for route in self.routes:
+                await route.adapter.open()
+        except Exception as error:  # noqa: BLE001 - whatever an SDK raises when it is set up
+            detail = f"the client cannot be made: {type(error).__name__}: {error}"
+            return Reply(status=Status.UNAVAILABLE, detail=plain(detail), billed=False)
         began = monotonic()
         try:
             async with asyncio.timeout(self.patience):
@@ -222,11 +226,12 @@ class Gateway:
                     billed=False,
                 )
                 break
-            reply = Reply(status=Status.TIMEOUT, billed=False)
+            trouble: bool | None = None
             try:
                 reply = await self._attempt(route, request, deadline)
+                trouble = reply.status in TROUBLE if reply.attempts else None
             finally:
-                route.circuit.report(reply.status in TROUBLE, reply.retry_after)
+                route.circuit.report(trouble, reply.retry_after if trouble else None)
             cost += reply.cost
             attempts += reply.attempts
             billed += reply.billed

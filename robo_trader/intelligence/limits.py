@@ -58,9 +58,14 @@ class Circuit:
         self._trying = self._failed >= self._most
         return True
 
-    def report(self, trouble: bool, pause: float | None = None) -> None:
-        """Say how a call ended, and the pause that the provider asked for (seconds)."""
+    def report(self, trouble: bool | None, pause: float | None = None) -> None:
+        """Say how a call ended, and the pause that the provider asked for (seconds).
+
+        `trouble` None says that nobody was asked after all.
+        """
         self._trying = False
+        if trouble is None:
+            return
         self._failed = self._failed + 1 if trouble else 0
         if self._failed >= self._most:
             self._until = self._now() + self._cooldown

@@ -13,6 +13,7 @@ import os
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from robo_trader.config_values import parse_duration
 from robo_trader.errors import ConfigError, did_you_mean
@@ -212,6 +213,10 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
             f"no address is given for the local model {model.name!r}",
             hint='write base_url = "http://127.0.0.1:11434/v1" under [intelligence.llm]',
         )
+    if base_url is not None and not _is_address(base_url):
+        raise ConfigError(
+            f"[intelligence.llm] base_url is {base_url!r}", hint="write one such as http://127.0.0.1:11434/v1"
+        )
     if not key and kind.variable and mode != "replay":
         if base_url is not None:
             # The key of the provider must not reach whoever else serves its protocol.
@@ -233,6 +238,14 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
     if mode != "replay":
         adapter.require()
     return adapter
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def _effort(model: Model, value: str | None) -> str | None:

@@ -124,3 +124,8 @@ class BadAnswer(ValueError):
         super().__init__(detail)
         self.status = status
         self.detail = detail
+
+
+def plain(text: str) -> str:
+    """Return a stranger's text on one line, without what could command a terminal."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))

@@ -96,6 +96,32 @@ def test_the_circuit_opens_and_nobody_is_asked(make: Make) -> None:
     assert {reply.status for reply in replies} == {Status.UNAVAILABLE}
 
 
+def test_waiting_for_our_own_pace_does_not_open_the_circuit(make: Make) -> None:
+    with ModelServer([GOOD]) as server:
+        analyst = make(server, per_minute=1, patience=0.05, deadline=0.05, concurrency=20)
+        replies = ask(analyst, *(str(i) for i in range(12)))
+    assert {reply.status for reply in replies} == {Status.OK, Status.TIMEOUT}
+    assert analyst.gateway.routes[0].circuit.closed_for == 0
+
+
+def test_what_a_server_says_cannot_command_a_terminal(make: Make) -> None:
+    with ModelServer([lambda call: failure(call, 400, "bad", "no\x1b[2J\nsk-test-key")]) as server:
+        (reply,) = ask(make(server))
+    assert reply.detail.isprintable() and "sk-test-key" not in reply.detail
+
+
+def test_a_client_that_cannot_be_made_is_a_status(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer([GOOD]) as server:
+        analyst = make(server)
+
+        def broken() -> Any:
+            raise OSError("no certificates")
+
+        monkeypatch.setattr(analyst.gateway.routes[0].adapter, "_new_client", broken)
+        (reply,) = ask(analyst)
+    assert (reply.status, reply.cost) == (Status.UNAVAILABLE, 0) and "no certificates" in reply.detail
+
+
 def test_the_next_model_of_the_chain_answers(make: Make) -> None:
     def script(call: Call) -> Any:
         return FAULTS["529"](call) if call.model == "claude-haiku-5-5" else GOOD

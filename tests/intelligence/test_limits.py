@@ -34,6 +34,17 @@ def test_a_circuit_opens_after_failures_in_a_row_and_lets_one_try() -> None:
     assert circuit.enter() and circuit.enter()
 
 
+def test_who_did_not_ask_after_all_changes_nothing() -> None:
+    clock = Clock()
+    circuit = Circuit(1, 30, clock)
+    assert circuit.enter()
+    circuit.report(True)
+    clock.now += 30
+    assert circuit.enter()
+    circuit.report(None)
+    assert circuit.enter()  # the next may try
+
+
 def test_a_pause_that_was_asked_for_is_kept() -> None:
     clock = Clock()
     circuit = Circuit(5, 30, clock)

@@ -175,6 +175,8 @@ def test_a_local_server_gets_no_key(make: Make, server: ModelServer, monkeypatch
         ({"provider": "openai", "model": "gpt-4"}, "the model 'gpt-4' is not known"),
         ({"provider": "local"}, "names no model"),
         ({"provider": "local", "model": "qwen"}, "no address is given for the local model"),
+        ({"base_url": "http://[::1"}, "base_url is 'http://[::1'"),
+        ({"base_url": "localhost:11434"}, "base_url is 'localhost:11434'"),
         ({"mode": "rplay"}, "did you mean 'replay'?"),
         ({"effort": "heroic"}, "effort is 'heroic'"),
         ({"deadline": "soon"}, "deadline must be a duration"),
