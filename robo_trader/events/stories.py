@@ -174,6 +174,19 @@ def independent(events: Iterable[Event]) -> int:
     return len({root(i) for i in range(len(stories))})
 
 
+def dependent(a: Event, b: Event) -> bool:
+    """Tell whether two events come from one source, from one web site, or are near copies of each other.
+
+    The question that `independent` asks of many, for two and at once.
+    """
+    if (a.source or "").casefold() == (b.source or "").casefold():
+        return True
+    site = _site(a.url)
+    if site and site == _site(b.url):
+        return True
+    return _copied(a, _telling(a.title, a.body), b, _telling(b.title, b.body))
+
+
 @lru_cache(maxsize=8_192)
 def _telling(title: str, body: str) -> Telling:
     text = clean(title, limit=1_000).text.casefold()
