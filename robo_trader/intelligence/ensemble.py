@@ -18,6 +18,7 @@ from robo_trader.intelligence.analyst import Analyst
 from robo_trader.records import Abstain, Event, View
 
 if TYPE_CHECKING:
+    from robo_trader.intelligence.estimate import Estimate
     from robo_trader.plugins import PluginHost
 
 _TABLE = "[intelligence.ensemble]"
@@ -64,6 +65,12 @@ class EnsembleAnalyst(Analyst):
             name: {"weight": self._weights[name], **member.describe()}
             for name, member in self._members.items()
         }
+
+    def estimate(self, events: Sequence[Event]) -> Estimate:
+        """Return what its members would cost on `events`; nothing is asked."""
+        from robo_trader.intelligence.estimate import estimate, together
+
+        return together(estimate(events, member) for member in self._members.values())
 
     async def read(self, event: Event) -> list[View] | Abstain:
         """Return one view for each symbol that a member speaks of, or abstain when all do."""

@@ -71,6 +71,23 @@ def estimate(events: Iterable[Event], analyst: Any) -> Estimate:
     return found
 
 
+def together(parts: Iterable[Estimate]) -> Estimate:
+    """Return the estimate for analysts that read the same events, those without a model left out."""
+    asked = [part for part in parts if part.model]
+    if not asked:
+        return Estimate()
+    return Estimate(
+        events=max(part.events for part in asked),
+        recorded=sum(part.recorded for part in asked),
+        calls=sum(part.calls for part in asked),
+        input_tokens=sum(part.input_tokens for part in asked),
+        output_tokens=sum(part.output_tokens for part in asked),
+        cost=sum((part.cost for part in asked), Decimal(0)),
+        model=", ".join(part.model for part in asked),
+        learnt=sum(part.learnt for part in asked),
+    )
+
+
 @dataclass(slots=True)
 class _Seen:
     """What recorded replies tell of one prompt."""

@@ -8,8 +8,10 @@ from decimal import Decimal
 import pytest
 
 from robo_trader.errors import ConfigError
+from robo_trader.intelligence.analyst import Analyst
+from robo_trader.intelligence.ensemble import EnsembleAnalyst
 from robo_trader.intelligence.estimate import Estimate, estimate
-from robo_trader.records import Event
+from robo_trader.records import Abstain, Event
 from robo_trader.testing import FAULTS, Call, ModelServer
 
 from .conftest import VENDORS, Make, event, read, says, view
@@ -18,6 +20,15 @@ _TEXT = """the company said on Tuesday that quarterly revenue rose to billion fr
 demand for its products stayed strong in Europe while costs of materials fell; analysts had expected less and
 shares gained in early trading, but management warned about currency effects and delayed deliveries"""
 _WORDS = _TEXT.split()
+
+
+class Silent(Analyst):
+    """Reads news and never says anything."""
+
+    kinds = ("news",)
+
+    def read(self, event: Event) -> Abstain:
+        return Abstain("silent")
 
 
 def headlines(count: int, seed: int = 1) -> list[Event]:
@@ -85,6 +96,16 @@ def test_what_failed_will_be_asked_again(make: Make) -> None:
 
 def test_events_of_other_kinds_are_not_counted(make: Make) -> None:
     assert make("http://127.0.0.1:9").estimate([event(kind="block_trade")]).events == 0
+
+
+def test_an_ensemble_costs_what_its_members_cost(make: Make) -> None:
+    one = make("http://127.0.0.1:9")
+    other = make("http://127.0.0.1:9", "openai")
+    both = EnsembleAnalyst(analysts={"one": one, "other": other, "free": Silent()})
+    told, events = both.estimate(headlines(5)), headlines(5)
+    assert told.cost == one.estimate(events).cost + other.estimate(events).cost > 0
+    assert (told.events, told.calls, told.model) == (5, 10, "claude-haiku-5-5, gpt-6-luna")
+    assert EnsembleAnalyst(analysts={"free": Silent()}).estimate(events) == Estimate()
 
 
 def test_an_analyst_without_a_model_costs_nothing() -> None:
