@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from robo_trader.clock import to_ns
-from robo_trader.events.stories import independent
+from robo_trader.events.stories import dependent
 from robo_trader.records import Event, View
 
 #: What one, two, and three or more independent sources may move.
@@ -26,7 +26,9 @@ DISPUTED = 0.10
 #: Three sources at full strength move a signal all the way.
 _ALL = CAPS[2] / (3 * CAPS[0])
 #: How many views of one source, and of all, are weighed at a moment: the newest.
-PER_SOURCE, CROWD = 8, 64
+PER_SOURCE, CROWD = 4, 24
+#: How many stories of a source are compared with those of others: its newest.
+_TOLD = 3
 
 Copies = Callable[[Event, Event], bool]
 
@@ -36,8 +38,8 @@ class Opinion:
     """A view with what the policy has to know of it.
 
     `at` is when it begins to count and `until` when its horizon is over (ns UTC); a correction may
-    have `withdrawn` it before. It is `disputed` where the offline analyst reads the event the other
-    way, and `suspicious` where the text was.
+    have `withdrawn` it before. `source` is who told of the event. It is `disputed` where the offline
+    analyst reads the event the other way, and `suspicious` where the text was.
     """
 
     view: View
@@ -47,16 +49,12 @@ class Opinion:
     disputed: bool = False
     suspicious: bool = False
     withdrawn: int | None = None
+    source: str = ""
 
     @property
     def end(self) -> int:
         """When it is over (ns UTC), its horizon or a correction having come."""
         return self.until if self.withdrawn is None else min(self.until, self.withdrawn)
-
-    @property
-    def source(self) -> str:
-        """Who told of the event."""
-        return (self.event.source or "").casefold()
 
     def left(self, now: int) -> float:
         """Return the part of its weight that is left at `now`, in [0, 1]."""
@@ -100,19 +98,19 @@ class _Teller:
         return min(abs(self.strength), cap) * self.fresh
 
 
-def copies(a: Event, b: Event) -> bool:
-    """Tell whether two events of different sources are not independent of each other."""
-    return independent((a, b)) < 2
-
-
-def consensus(opinions: Iterable[Opinion], now: int, *, same: Copies = copies) -> Consensus | None:
+def consensus(opinions: Iterable[Opinion], now: int, *, same: Copies = dependent) -> Consensus | None:
     """Return what `opinions` come to at `now` (ns UTC), or None where none is live.
 
     `same` tells whether two events of different sources are one text.
     """
-    live = _newest([o for o in opinions if o.left(now) > 0.0])
+    return weigh(sorted((o for o in opinions if o.left(now) > 0.0), key=order), now, same=same)
+
+
+def weigh(live: Sequence[Opinion], now: int, *, same: Copies = dependent) -> Consensus | None:
+    """Return what opinions come to that are all live at `now` and stand in `order`, oldest first."""
     if not live:
         return None
+    live = _newest(live)
     tellers = _tellers(live, now)
     up = _side([t for t in tellers if t.strength > 0], same)
     down = _side([t for t in tellers if t.strength < 0], same)
@@ -123,27 +121,31 @@ def consensus(opinions: Iterable[Opinion], now: int, *, same: Copies = copies) -
         confidence = sum(t.moves * t.confidence for t in tellers) / weight
     else:
         confidence = sum(t.confidence for t in tellers) / len(tellers)
-    first = sorted(live, key=lambda o: (o.at, o.event.id or ""))
-    evidence = tuple(dict.fromkeys(o.event.id for o in first if o.event.id))
+    evidence = tuple(dict.fromkeys(o.event.id for o in live if o.event.id))
     return Consensus(value, min(1.0, confidence), side[1], evidence)
 
 
-def _newest(live: Sequence[Opinion]) -> list[Opinion]:
+def order(opinion: Opinion) -> tuple[int, str, str, str, float, float]:
+    """Return a key that puts opinions in the one order in which they are weighed: oldest first."""
+    view = opinion.view
+    return opinion.at, opinion.event.id or "", view.analyst or "", view.symbol, view.score, view.confidence
+
+
+def _newest(live: Sequence[Opinion]) -> Sequence[Opinion]:
     """Return the newest opinions of each source, so that a flood of headlines weighs no more."""
     if len(live) <= PER_SOURCE:
-        return sorted(live, key=_order)
+        return live
     kept: list[Opinion] = []
     count: dict[str, int] = defaultdict(int)
-    for opinion in sorted(live, key=_order):
-        if count[opinion.source] < PER_SOURCE and len(kept) < CROWD:
-            count[opinion.source] += 1
+    for opinion in reversed(live):
+        source = opinion.source
+        if count[source] < PER_SOURCE:
+            count[source] += 1
             kept.append(opinion)
+            if len(kept) == CROWD:
+                break
+    kept.reverse()
     return kept
-
-
-def _order(opinion: Opinion) -> tuple[int, str, str, str, float, float]:
-    view = opinion.view
-    return -opinion.at, opinion.event.id or "", view.analyst or "", view.symbol, view.score, view.confidence
 
 
 def _tellers(live: Sequence[Opinion], now: int) -> list[_Teller]:
@@ -165,7 +167,7 @@ def _tellers(live: Sequence[Opinion], now: int) -> list[_Teller]:
                 max(weights),
                 sum(w * o.view.confidence for w, o in zip(weights, own, strict=True)) / total,
                 bool(agreeing) and any(o.disputed for o in agreeing),
-                [o.event for o in agreeing],
+                [o.event for o in agreeing[-_TOLD:]],
             )
         )
     return tellers
@@ -194,6 +196,8 @@ def _independent(tellers: list[_Teller], same: Copies) -> list[_Teller]:
     if len(tellers) < 2:
         return tellers
     stories = _stories(tellers, same)
+    if not stories:
+        return tellers
     taken: dict[int, str] = {}
 
     def augment(name: str, seen: set[int]) -> bool:
@@ -211,25 +215,22 @@ def _independent(tellers: list[_Teller], same: Copies) -> list[_Teller]:
 
 
 def _stories(tellers: Sequence[_Teller], same: Copies) -> dict[str, list[int]]:
-    """Return for each teller the numbers of the stories that it tells; copies share a number."""
-    told = [(t.name, event) for t in tellers for event in t.events]
-    number = list(range(len(told)))
-
-    def root(i: int) -> int:
-        while number[i] != i:
-            number[i] = number[number[i]]
-            i = number[i]
-        return i
-
-    for i, (name, event) in enumerate(told):
-        for j in range(i):
-            if told[j][0] != name and root(i) != root(j) and same(told[j][1], event):
-                number[root(i)] = root(j)
-    stories: dict[str, list[int]] = defaultdict(list)
-    for i, (name, _) in enumerate(told):
-        if root(i) not in stories[name]:
-            stories[name].append(root(i))
-    return stories
+    """Return the numbers of the stories that each teller tells; nothing where none copies another."""
+    told = [(i, event) for i, teller in enumerate(tellers) for event in teller.events]
+    story = list(range(len(told)))
+    for k, (who, event) in enumerate(told):
+        for n, (other, earlier) in enumerate(told[:k]):
+            if other != who and story[n] != story[k] and same(event, earlier):
+                # Whatever is the one's story is the other's from now on.
+                one, both = story[k], story[n]
+                story = [both if number == one else number for number in story]
+    if len(set(story)) == len(story):
+        return {}
+    found: dict[str, list[int]] = defaultdict(list)
+    for (who, _), number in zip(told, story, strict=True):
+        if number not in found[tellers[who].name]:
+            found[tellers[who].name].append(number)
+    return found
 
 
 def opinion_of(view: View, event: Event, *, disputed: bool = False, suspicious: bool = False) -> Opinion:
@@ -237,4 +238,7 @@ def opinion_of(view: View, event: Event, *, disputed: bool = False, suspicious: 
     assert view.at is not None
     at = to_ns(view.at)
     until = at + int(view.horizon.total_seconds() * 1_000_000) * 1000
-    return Opinion(view=view, event=event, at=at, until=until, disputed=disputed, suspicious=suspicious)
+    return Opinion(
+        view=view, event=event, at=at, until=until, disputed=disputed, suspicious=suspicious,
+        source=(event.source or "").casefold(),
+    )  # fmt: skip

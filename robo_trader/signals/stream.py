@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from robo_trader.clock import from_ns
+from robo_trader.events.stories import dependent
 from robo_trader.records import Event, Signal
-from robo_trader.signals.clamp import Consensus, Copies, Opinion, consensus, copies
+from robo_trader.signals.clamp import Consensus, Copies, Opinion, order, weigh
 
 #: The symbol of a view that reaches every instrument.
 EVERYTHING = "*"
@@ -40,7 +41,7 @@ def signals_of(
         if end > opinion.at:
             about[opinion.view.symbol].append(opinion if end >= opinion.until else _until(opinion, end))
     shared = about.pop(EVERYTHING, [])
-    known = _Remembered(same or copies)
+    known = _Remembered(same or dependent)
     for_all = list(_moments(shared, known)) if shared else []
     out: list[Signal] = []
     for symbol in symbols:
@@ -72,19 +73,20 @@ class _Remembered:
 
 def _moments(opinions: Sequence[Opinion], same: Copies) -> Iterable[tuple[int, Consensus, int]]:
     """Yield (time, consensus, end) for every moment at which the live opinions change."""
-    ordered = sorted((o for o in opinions if not o.suspicious), key=lambda o: (o.at, o.event.id or ""))
+    ordered = sorted((o for o in opinions if not o.suspicious), key=order)
     times = sorted({o.at for o in ordered} | {o.end for o in ordered})
+    corrected = any(o.withdrawn is not None for o in ordered)
     live: list[Opinion] = []
     coming = 0
     for now in times:
         while coming < len(ordered) and ordered[coming].at <= now:
             live.append(ordered[coming])
             coming += 1
-        withdrawn = any(o.end <= now < o.until for o in live)
-        live = [o for o in live if o.end > now]
-        said = consensus(live, now, same=same)
+        withdrawn = corrected and any(o.end <= now < o.until for o in live)
+        live = [o for o in live if (o.until if o.withdrawn is None else o.end) > now]
+        said = weigh(live, now, same=same)
         if said is not None:
-            yield now, said, max(o.until for o in live)
+            yield now, said, max([o.until for o in live])
         elif withdrawn:
             yield now, Consensus(0.0, 0.0, 0), now
 
