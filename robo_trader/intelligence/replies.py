@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class ReplyStore:
         self._lines = 0
         self._inode = 0
         self._ours = False
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         self._read()
@@ -211,6 +213,10 @@ class ReplyStore:
 
     def _read(self) -> None:
         """Take in what was added to the file since it was last read."""
+        with self._lock:
+            self._take_added()
+
+    def _take_added(self) -> None:
         try:
             about = self.path.stat()
         except FileNotFoundError:
@@ -221,7 +227,7 @@ class ReplyStore:
             return
         if about.st_ino != self._inode or about.st_size < self._offset:
             self._forget()
-            self._inode = about.st_ino
+        self._inode = about.st_ino
         try:
             with self.path.open("rb") as file:
                 file.seek(self._offset)
@@ -234,6 +240,7 @@ class ReplyStore:
             self._offset += len(line)
         started = self._lines or len(added) >= len(_PREFIX)
         if started and not self._found and not self._ours and not added.startswith(_PREFIX):
+            self._forget()
             raise ModelError(
                 f"{self.path} is no reply store: it begins with {added[:40]!r}",
                 hint="check the path of `replies`",
@@ -259,7 +266,7 @@ class ReplyStore:
 
     def _forget(self) -> None:
         self.damaged, self._found, self._questions = [], {}, {}
-        self._offset = self._lines = 0
+        self._offset = self._lines = self._inode = 0
         self._ours = False
 
     def _failed(self, what: str, error: OSError) -> ModelError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +168,10 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ModelError, match="is no reply store"):
         ReplyStore(path).get(address("m", asked()))
+    store = ReplyStore(path)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="is no reply store"):
+            store.put(address("m", asked()), said(), 1)
     with pytest.raises(ModelError, match="is no reply store"):
         ReplyStore(path).put(address("m", asked()), said(), 1)
     assert path.read_bytes() == content
@@ -218,3 +223,16 @@ def test_no_single_damage_loses_another_line(
     path.write_bytes(b"".join([*lines[:number], bytes(broken), *lines[number + 1 :]]))
     store = ReplyStore(path)
     assert len(store) == 3 and len(store.check()) == 1
+
+
+def test_threads_may_share_a_store(tmp_path: Path) -> None:
+    store = ReplyStore(tmp_path / "replies.jsonl")
+
+    def work(name: str) -> None:
+        for i in range(20):
+            store.put(address("m", asked(f"{name}{i}")), said(), 1)
+            assert store.get(address("m", asked(f"{name}{i}"))) is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, "abcd"))
+    assert len(ReplyStore(store.path)) == len(store) == 80 and store.check() == []
