@@ -23,35 +23,36 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from robo_trader.clock import to_ns
-from robo_trader.errors import ModelError, RoboError
-from robo_trader.events.hygiene import clean_event
+from robo_trader.errors import ModelError
+from robo_trader.intelligence.judging import (
+    Abstention,
+    Answers,
+    Failed,
+    Linking,
+    in_sample,
+    is_disputed,
+    judged,
+    keep,
+    known_at,
+    plain,
+    reason_of,
+    wants_past,
+)
 from robo_trader.intelligence.past import Past
 from robo_trader.intelligence.roles import NEWS, OFFLINE
 from robo_trader.records import Abstain, Event, Signal, View
 from robo_trader.signals.clamp import Opinion, opinion_of
-from robo_trader.signals.stream import EVERYTHING, corrections, signals_of
+from robo_trader.signals.stream import corrections, signals_of
 
 if TYPE_CHECKING:
     from robo_trader.bars.frame import BarFrame
     from robo_trader.events.tape import EventTape
 
-_LONGEST = timedelta(days=366)
 _TIMEOUT = timedelta(seconds=120)
 _AT_ONCE = 8
 
 T = TypeVar("T")
-Linking = Callable[[Event], Collection[str]]
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Abstention:
-    """An event on which an analyst gave no view; `failed` where that was not its own decision."""
-
-    event_id: str
-    analyst: str
-    reason: str
-    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,6 @@ class Reading:
         return signals_of(own, name=role, symbols=self.symbols, withdrawn=over)
 
 
-@dataclass(slots=True)
-class _Answers:
-    """What came back from one analyst."""
-
-    views: list[View] = field(default_factory=list)
-    abstained: list[Abstention] = field(default_factory=list)
-    read: int = 0
-    unlinked: int = 0
-    outside: int = 0
-
-
 def read_tape(
     tape: EventTape,
     analysts: Mapping[str, Any],
@@ -117,7 +107,7 @@ def read_tape(
     """
     allowed = tuple(dict.fromkeys(symbols))
     cleaned = _cleaned(tape, link, set(allowed))
-    found: dict[str, _Answers] = {}
+    found: dict[str, Answers] = {}
     total = len(cleaned.readable) * len(analysts)
     for number, (name, analyst) in enumerate(analysts.items()):
         base = number * len(cleaned.readable)
@@ -127,8 +117,8 @@ def read_tape(
     views = [
         replace(
             view,
-            at=_known(cleaned.events[view.event_id or ""]) + lag[name],
-            in_sample=_in_sample(analysts[name], cleaned.events[view.event_id or ""]),
+            at=known_at(cleaned.events[view.event_id or ""]) + lag[name],
+            in_sample=in_sample(analysts[name], cleaned.events[view.event_id or ""]),
         )
         for name, answers in found.items()
         for view in answers.views
@@ -137,7 +127,7 @@ def read_tape(
     judge = offline if offline is not None and OFFLINE not in analysts else None
     doubts = _doubts(views, found.get(OFFLINE), judge, cleaned, tape, frames, allowed, timeout)
     opinions = tuple(
-        opinion_of(view, cleaned.events[view.event_id or ""], disputed=_is_disputed(view, doubts))
+        opinion_of(view, cleaned.events[view.event_id or ""], disputed=is_disputed(view, doubts))
         for view in views
     )
     order = {name: i for i, name in enumerate(analysts)}
@@ -179,33 +169,19 @@ def readable(
 
 
 def _cleaned(tape: EventTape, link: Linking | None, allowed: set[str]) -> _Cleaned:
-    from robo_trader.events.hygiene import SUSPICIOUS
-
     events: dict[str, Event] = {}
     readable: list[Event] = []
     why: Counter[str] = Counter()
     flagged = 0
     for original in tape:
-        event, flags = clean_event(original)
-        if not event.symbols and link is not None:
-            event = replace(event, symbols=tuple(s for s in link(event) if s in allowed))
+        event, bad = plain(original, link, allowed)
         events[event.id or ""] = event
-        bad = SUSPICIOUS.intersection(flags)
         if bad:
             flagged += 1
             why.update(bad)
         else:
             readable.append(event)
     return _Cleaned(events, readable, why, flagged)
-
-
-def _known(event: Event) -> Any:
-    return event.known_at or event.published_at
-
-
-def _in_sample(analyst: Any, event: Event) -> bool:
-    clean_from = getattr(analyst, "clean_from", None)
-    return bool(clean_from is not None and _known(event) < clean_from)
 
 
 def _withdrawn(tape: EventTape, lag: timedelta) -> dict[str, int]:
@@ -226,36 +202,36 @@ async def _read_all(
     allowed: Sequence[str],
     timeout: timedelta,
     progress: Progress | None,
-) -> _Answers:
+) -> Answers:
     """Show `analyst` every event of its kinds and keep what it answers, in the order of the tape."""
     kinds = set(analyst.kinds)
-    wants_past = _wants_past(analyst)
+    with_past = wants_past(analyst)
     mine = [event for event in cleaned.readable if event.kind in kinds]
-    said: list[Sequence[View] | Abstain | _Failed | None] = [None] * len(mine)
+    said: list[Sequence[View] | Abstain | Failed | None] = [None] * len(mine)
     gate = asyncio.Semaphore(_AT_ONCE)
     tasks: set[asyncio.Task[None]] = set()
     broken: list[ModelError] = []
 
     async def wait_for(number: int, answer: Any) -> None:
         try:
-            said[number] = _judged(await asyncio.wait_for(answer, timeout.total_seconds()))
+            said[number] = judged(await asyncio.wait_for(answer, timeout.total_seconds()))
         except ModelError as error:
             broken.append(error)
         except TimeoutError as error:
-            said[number] = _Failed(str(error) or f"no answer within {timeout.total_seconds():g} s")
+            said[number] = Failed(str(error) or f"no answer within {timeout.total_seconds():g} s")
         except Exception as error:  # noqa: BLE001 - whatever a stranger's code raises
-            said[number] = _Failed(_why(error))
+            said[number] = Failed(reason_of(error))
         finally:
             gate.release()
 
     for number, event in enumerate(mine):
-        past = (Past(tape, frames, to_ns(_known(event))),) if wants_past else ()
+        past = (Past(tape, frames, to_ns(known_at(event))),) if with_past else ()
         try:
             answer = analyst.read(event, *past)
         except ModelError:
             raise  # what a replay lacks, or a store that cannot be used, is for a person to mend
         except Exception as error:  # noqa: BLE001
-            said[number] = _Failed(_why(error))
+            said[number] = Failed(reason_of(error))
             continue
         if inspect.isawaitable(answer):
             await gate.acquire()
@@ -266,81 +242,16 @@ async def _read_all(
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         else:
-            said[number] = _judged(answer)
+            said[number] = judged(answer)
         if progress is not None and number % 256 == 255:
             progress(number + 1, len(mine))
     await asyncio.gather(*tasks)
     if broken:
         raise broken[0]
-    out = _Answers(read=len(mine))
+    out = Answers(read=len(mine))
     for event, answer in zip(mine, said, strict=True):
-        _keep(out, name, event, answer, allowed)
+        keep(out, name, event, answer, allowed)
     return out
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    reason: str
-
-
-def _judged(answer: Any) -> Sequence[View] | Abstain | _Failed:
-    """Return an answer that can be used, or what is wrong with it."""
-    if isinstance(answer, Abstain):
-        return answer
-    if answer is None or isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Sequence):
-        return _Failed(f"it answered with {type(answer).__name__}, not with a list of views")
-    for view in answer:
-        if not isinstance(view, View):
-            return _Failed(f"it answered with a list of {type(view).__name__}, not of views")
-        if not isinstance(view.symbol, str) or not view.symbol:
-            return _Failed(f"a view's symbol is {view.symbol!r}")
-        if not isinstance(view.horizon, timedelta) or view.horizon <= timedelta(0):
-            return _Failed(f"a view's horizon is {view.horizon!r}")
-    return answer
-
-
-def _keep(
-    out: _Answers, name: str, event: Event, answer: Sequence[View] | Abstain | _Failed | None,
-    allowed: Collection[str],
-) -> None:  # fmt: skip
-    """Keep those views that are about the event and allowed; the others are counted."""
-    id = event.id or ""
-    if isinstance(answer, Abstain):
-        out.abstained.append(Abstention(id, name, str(answer.reason)))
-    elif isinstance(answer, _Failed):
-        out.abstained.append(Abstention(id, name, answer.reason, failed=True))
-    elif answer is not None:
-        for view in answer:
-            if view.symbol != EVERYTHING and view.symbol not in event.symbols:
-                out.unlinked += 1
-            elif view.symbol != EVERYTHING and view.symbol not in allowed:
-                out.outside += 1
-            else:
-                horizon = min(view.horizon, _LONGEST)
-                out.views.append(
-                    replace(view, event_id=id, analyst=name, horizon=horizon, in_sample=None, at=None)
-                )
-
-
-def _wants_past(analyst: Any) -> bool:
-    """Tell whether `read` takes the past as a second argument."""
-    try:
-        inspect.signature(analyst.read).bind(None)
-    except TypeError:
-        return True
-    except ValueError:
-        return False
-    parameters = [
-        p
-        for p in inspect.signature(analyst.read).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return len(parameters) > 1 and parameters[1].name == "past"
-
-
-def _why(error: BaseException) -> str:
-    text = error.message if isinstance(error, RoboError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())[:300]
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -376,7 +287,7 @@ def _shifted(progress: Progress, base: int, total: int) -> Progress:
 
 
 def _doubts(
-    views: Sequence[View], own: _Answers | None, judge: Any, cleaned: _Cleaned, tape: EventTape,
+    views: Sequence[View], own: Answers | None, judge: Any, cleaned: _Cleaned, tape: EventTape,
     frames: Sequence[BarFrame], allowed: Sequence[str], timeout: timedelta,
 ) -> dict[tuple[str, str], float]:  # fmt: skip
     """Return what the offline analyst thinks of the events that others have a view of."""
@@ -392,18 +303,10 @@ def _doubts(
     return {(v.event_id or "", v.symbol): v.score for v in own.views}
 
 
-def _is_disputed(view: View, doubts: Mapping[tuple[str, str], float]) -> bool:
-    if view.analyst == OFFLINE or not doubts:
-        return False
-    id = view.event_id or ""
-    thought = doubts.get((id, view.symbol), doubts.get((id, EVERYTHING), 0.0))
-    return thought * view.score < 0
-
-
 # -- words -------------------------------------------------------------------------------------------
 
 
-def _told(found: Mapping[str, _Answers], cleaned: _Cleaned, events: int) -> tuple[list[str], list[str]]:
+def _told(found: Mapping[str, Answers], cleaned: _Cleaned, events: int) -> tuple[list[str], list[str]]:
     warnings, notes = [], []
     if cleaned.flagged:
         flags = ", ".join(f"{flag} {n}" for flag, n in sorted(cleaned.suspicious.items()))
