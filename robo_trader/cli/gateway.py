@@ -178,9 +178,14 @@ def _server(
 async def _serve(server: GatewayServer) -> None:
     """Run until interrupted; stop in order."""
     import asyncio
+    import contextlib
+    import signal
 
+    loop = asyncio.get_running_loop()
     try:
         await server.start()
+        with contextlib.suppress(NotImplementedError):  # Windows has no such handler
+            loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(server.stop()))
         gateway = server.gateway
         for note in gateway.market.notes:
             out.note(note)

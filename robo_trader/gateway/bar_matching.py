@@ -105,12 +105,12 @@ class BarMatcher:
         if price is not None:
             self._desk.trade(order, order.remaining, price, time)
 
-    @staticmethod
-    def _trail(order: Order, close: float) -> None:
+    def _trail(self, order: Order, close: float) -> None:
         if order.stop is None:
             order.stop = _first_stop(order, close)
         else:
             order.stop = trail(order.stop, close, order.buy, order.trail_amount, order.trail_fraction)
+        self._desk.books.save(order)
 
 
 def end_of_day(desk: Desk, closed: dict[int, LiveBar]) -> None:

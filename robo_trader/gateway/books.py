@@ -36,17 +36,18 @@ class Books:
         self._path = path
         if path is not None and not (folder := Path(path).expanduser().resolve().parent).is_dir():
             raise StateError(f"there is no folder {folder} for the books", hint="make it first")
+        # Autocommit: transactions are written out below.
+        self._db = sqlite3.connect(
+            path or ":memory:", timeout=0.5, isolation_level=None, check_same_thread=False
+        )
         try:
-            # Autocommit: transactions are written out below.
-            self._db = sqlite3.connect(
-                path or ":memory:", timeout=0.5, isolation_level=None, check_same_thread=False
-            )
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
             self._read()
         except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+            self._db.close()
             raise StateError(
                 f"cannot use the gateway's books {path}: {error}",
                 hint="another gateway may have them open; or name another file with --books",

@@ -44,15 +44,15 @@ def replay_gateway(
     Books that hold a later time go on from there. Notes for the reader are in the market's `notes`.
     """
     universe, chosen, notes = replay_universe(frames)
+    begin, speed = _begin(chosen, start), parse_speed(settings.speed)
     books = Books(settings.books)
-    begin = _begin(chosen, start)
     kept = books.fact("time", None)
     if kept is not None and kept > begin:
         begin = kept
         notes.append(
             f"the books go on where they ended, at {np.datetime64(kept, 'ns').astype('datetime64[s]')}Z"
         )
-    clock = SimClock(begin, parse_speed(settings.speed))
+    clock = SimClock(begin, speed)
     market = TapeMarket(universe, clock, chosen, events, start_ns=begin, spread=settings.spread)
     market.notes = tuple(notes)
     news = NewsRoom(universe)

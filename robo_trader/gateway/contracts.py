@@ -70,6 +70,13 @@ class Contract:
         return float(self.multiplier or 1)
 
 
+def _same_number(text: str, value: float) -> bool:
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
+
+
 def _right(text: str) -> str:
     return {"CALL": "C", "PUT": "P", "?": "", "0": ""}.get(text.upper(), text.upper())
 
@@ -132,7 +139,7 @@ class Spec:
             and own.expiry.startswith(wanted.expiry.partition(" ")[0])
             and (not wanted.strike or wanted.strike == own.strike)
             and wanted.right in ("", own.right)
-            and (not wanted.multiplier or float(wanted.multiplier) == own.factor)
+            and (not wanted.multiplier or _same_number(wanted.multiplier, own.factor))
             and wanted.primary_exchange in ("", own.primary_exchange)
             and wanted.trading_class in ("", own.trading_class)
             and self._traded_at(wanted.exchange)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from robo_trader.clock import NS_PER_DAY
 from robo_trader.gateway import (
     account_messages,
     contract_messages,
@@ -53,8 +54,7 @@ class Gateway:
         self.broken_farms: set[str] = set()
         self.account = Account(settings.account, settings.cash, self.price, settings.commission)
         books.restore(self.account)
-        self.account.opening_equity = books.fact("opening_equity", settings.cash)
-        books.remember("opening_equity", self.account.opening_equity)
+        self._day, self.account.opening_equity = books.fact("day", [0, settings.cash])
         self.reports = WireReports(self)
         self.desk = Desk(self.universe, market, self.account, books, self.faults, self.reports)
         self.desk.margin, self.desk.latency = settings.margin, settings.latency
@@ -161,7 +161,14 @@ class Gateway:
         listeners.five_seconds = self._five_seconds
         listeners.event = self._event
 
+    def _new_day(self, day: int) -> None:
+        """Count the day's profit from here where a new day has begun."""
+        if day > self._day:
+            self._day, self.account.opening_equity = day, self.account.equity
+            self.books.remember("day", [day, self.account.opening_equity])
+
     def _tick(self, con_ids: Any) -> None:
+        self._new_day(self.clock.now() // NS_PER_DAY)
         if isinstance(self.matcher, QuoteMatcher):
             self.matcher.tick(con_ids)
         if self.flowing:

@@ -69,6 +69,8 @@ class OrderBook:
         self.rejections: list[int | str] = []
         self.warn_when_closed = True
         self._alive = {o.perm_id: o for o in books.orders.values() if o.alive}
+        for order in self._alive.values():
+            order.stuck = False
         self._pending: dict[int, asyncio.TimerHandle] = {}
         self._sorted: list[Order] | None = None
 
@@ -117,7 +119,8 @@ class OrderBook:
     def activate(self, order: Order) -> None:
         """Let an order work: at once where the market is open and no parent is in its way."""
         parent = self.parent(order)
-        if order.waiting or (parent is not None and not self._lets_children_go(parent)):
+        held = order.waiting or not self.connected
+        if held or (parent is not None and not self._lets_children_go(parent)):
             return
         spec = self.universe.get(order.contract.con_id)
         if spec is not None and not self.market.is_open(spec) and self.warn_when_closed:
@@ -191,7 +194,11 @@ class OrderBook:
     def wake(self) -> None:
         """Look at every order again: the line is back, or a halt ended."""
         for order in list(self.alive()):
-            if self.matcher is not None and self.may_trade(order):
+            if self.matcher is None or not self.may_trade(order):
+                continue
+            if order.status == "PreSubmitted" and order.kind not in STOPS:
+                self.activate(order)
+            else:
                 self.matcher.live(order)
 
     def unstick(self) -> None:

@@ -19,6 +19,7 @@ TRAILING = frozenset({"TRAIL", "TRAIL LIMIT"})
 LIMITED = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LOC"})
 TIMES_IN_FORCE = frozenset({"DAY", "GTC", "GTD", "IOC", "FOK", "OPG"})
 DUST = 1e-9
+_LATEST = to_ns(datetime(2200, 1, 1, tzinfo=UTC))
 
 
 class OrderError(Exception):
@@ -236,16 +237,21 @@ class Execution:
 def read_time(text: str, zone: str = "US/Eastern") -> int | None:
     """Return ns UTC of ``20261120 15:00:00 US/Eastern``, ``20261120-15:00:00`` (UTC) or a bare date.
 
-    A time without a zone is in `zone`; None for anything else.
+    A time without a zone is in `zone`; None for anything else. Years before 1970 and after 2200 are
+    brought to those bounds, so that a time fits 64 bits.
     """
     words = text.strip().split()
     if not words:
         return None
     try:
         if len(words) == 1 and "-" in text:
-            return to_ns(datetime.strptime(words[0], "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC))
+            return _bounded(datetime.strptime(words[0], "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC))
         place = ZoneInfo(words[2] if len(words) > 2 else zone)
         form, joined = ("%Y%m%d %H:%M:%S", " ".join(words[:2])) if len(words) > 1 else ("%Y%m%d", words[0])
-        return to_ns(datetime.strptime(joined, form).replace(tzinfo=place))
-    except (ValueError, ZoneInfoNotFoundError, OSError):
+        return _bounded(datetime.strptime(joined, form).replace(tzinfo=place))
+    except (ValueError, OverflowError, ZoneInfoNotFoundError, OSError):
         return None
+
+
+def _bounded(moment: datetime) -> int:
+    return min(max(to_ns(moment), 0), _LATEST)

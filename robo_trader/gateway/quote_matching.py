@@ -83,7 +83,10 @@ class QuoteMatcher:
         if order.kind in TRAILING:
             if order.stop is None:
                 order.stop = price + order.sign * (order.trail_amount or price * order.trail_fraction)
-            order.stop = trail(order.stop, price, order.buy, order.trail_amount, order.trail_fraction)
+            before = order.stop
+            order.stop = trail(before, price, order.buy, order.trail_amount, order.trail_fraction)
+            if order.stop != before:
+                self._desk.books.save(order)
         if order.stop is not None and (price >= order.stop if order.buy else price <= order.stop):
             order.triggered = True
             self._desk.to_market(order)

@@ -164,7 +164,10 @@ class Session:
             log.warning("%s sent message %d before startApi; closed", self.peer, kind)
             return False
         fields.integer()
-        return await self._start(fields.integer())
+        client = fields.integer(-1)
+        if not 0 <= client < 2**31:
+            raise WireError(f"the client id {client}")
+        return await self._start(client)
 
     async def _start(self, client: int) -> bool:
         if not self.gateway.enter(self, client):

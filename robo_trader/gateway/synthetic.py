@@ -27,7 +27,7 @@ _WAVES = ((838_080.0, 0.008), (3_607.0, 0.002), (487.0, 0.001), (61.0, 0.0005), 
 _SIZES = {"STK": 1000, "FUT": 40, "OPT": 100, "CASH": 1_000_000}
 _PACE = {"STK": 200.0, "FUT": 15.0, "OPT": 1.0, "CASH": 0.0}
 _SAMPLES = 12
-MOST_BARS = 20_000
+MOST_BARS = 10_000
 #: Wall time between two rounds of ticks.
 BEAT = 0.25
 
@@ -107,18 +107,21 @@ class SyntheticMarket(Market):
         return values
 
     def history(self, spec: Spec, size: BarSize, end: int, wanted: Span) -> list[PastBar]:
-        until = min(end, self.clock.now() + 1)
+        until, begin = min(end, self.clock.now() + 1), self.first_time(spec)
+        if until <= begin:
+            return []
         if size.daily:
             return self._daily(spec, size, until, wanted)
         count = min(MOST_BARS, -(-wanted.ns // size.ns))
         last = (until - 1) // size.ns
-        starts = np.arange(last - count + 1, last + 1, dtype=np.int64) * size.ns
+        first = max(last - count + 1, begin // size.ns)
+        starts = np.arange(first, last + 1, dtype=np.int64) * size.ns
         return self._bars(spec, starts, np.minimum(starts + size.ns, until), starts + size.ns, None)
 
     def _daily(self, spec: Spec, size: BarSize, until: int, wanted: Span) -> list[PastBar]:
         last = day_of(until - 1)
         days = wanted.count if wanted.unit == "D" else max(1, wanted.ns // NS_PER_DAY)
-        first = max(last - min(days, MOST_BARS) + 1, 1)
+        first = max(last - min(days, MOST_BARS) + 1, day_of(self.first_time(spec)))
         periods = np.array(_periods(first, last, size.code), dtype=np.int64)
         starts, ends = periods[:, 0] * NS_PER_DAY, periods[:, 1] * NS_PER_DAY
         return self._bars(spec, starts, np.minimum(ends, until), ends, periods[:, 0].tolist())

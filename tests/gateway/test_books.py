@@ -48,7 +48,9 @@ def test_permanent_ids_are_never_given_twice(tmp_path: Path) -> None:
     first = Books(path)
     given = [first.next_perm_id() for _ in range(3)]
     first.close()
-    assert Books(path).next_perm_id() == given[-1] + 1
+    second = Books(path)
+    assert second.next_perm_id() == given[-1] + 1
+    second.close()
 
 
 def _serve(path: Path) -> tuple[subprocess.Popen[str], int, int]:
@@ -65,6 +67,18 @@ def _serve(path: Path) -> tuple[subprocess.Popen[str], int, int]:
         if len(ports) == 2:
             return process, ports[0], ports[1]
     raise AssertionError(f"the gateway did not start: {said}")
+
+
+def test_a_terminated_gateway_stops_in_order(tmp_path: Path) -> None:
+    process, port, _ = _serve(tmp_path / "books.sqlite")
+    try:
+        client = Client(port)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    client.close()
+    assert process.returncode == 0 and "Traceback" not in said
 
 
 def test_a_killed_gateway_forgets_nothing(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def test_a_second_client_of_one_id_is_told_and_closed(demo: Any, connect: Any) -
         (b"API\0" + struct.pack(">I", 9) + b"v200..225", "this gateway ends at 178"),
         (b"API\0" + struct.pack(">I", 9) + b"v157..178" + packed(49, 1), "before startApi"),
         (b"API\0" + struct.pack(">I", 9) + b"v157..178" + packed("x", 1), "not an integer"),
+        (b"API\0" + struct.pack(">I", 9) + b"v157..178" + packed(71, 2, -5, ""), "the client id -5"),
     ],
 )
 def test_whoever_is_no_client_is_closed_with_a_line(

@@ -288,6 +288,20 @@ def test_a_replay_at_full_speed_comes_to_its_end(replay: Any, connect: Any) -> N
     eventually(over, AssertionError)
 
 
+def test_the_days_profit_starts_anew_each_day(replay: Any, connect: Any, commands: Any) -> None:
+    gateway = replay([daily("SPY", WAVE)], commission=0.0)
+    client, control = connect(gateway), commands(gateway)
+    client.send(92, 3, "DU1234567", "")
+    client.order(SPY)
+    client.sync()
+    days = []
+    for _ in range(4):
+        _advance(control, "end")
+        client.sync()
+        days.append(round(float(client.take(94)[-1][2])))
+    assert days == [0, 100, 200, -100]
+
+
 def test_halves_of_a_session_and_holidays_are_in_the_hours(replay: Any, connect: Any) -> None:
     client = connect(replay([daily("SPY", WAVE)], start="2024-01-12"))
     client.send(9, 8, 1, *SPY, 0, "", "", "")
