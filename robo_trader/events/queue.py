@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,10 @@ from robo_trader import clock
 from robo_trader.errors import UsageError
 from robo_trader.events.impact import impact
 from robo_trader.records import Event
+
+#: Why an event is let go.
+TOO_OLD = "it was published too long ago"
+NO_ROOM = "more important ones took its room"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,15 +34,23 @@ class _Item:
 class EventQueue:
     """A priority queue for one asyncio loop; `size` events fit, None of `max_age` or more comes out.
 
-    `dropped` counts events that grew too old inside, `shed` those that gave way to others.
+    `dropped` counts events that grew too old inside, `shed` those that gave way to others; `gone` is
+    told of each, with the reason.
     """
 
-    def __init__(self, size: int = 1_000, *, max_age: timedelta | None = None, shed: bool = False) -> None:
+    def __init__(
+        self,
+        size: int = 1_000,
+        *,
+        max_age: timedelta | None = None,
+        shed: bool = False,
+        gone: Callable[[Event, str], None] | None = None,
+    ) -> None:
         if size < 1:
             raise UsageError(f"an event queue needs room for at least 1 event, not {size}")
         if max_age is not None and max_age <= timedelta(0):
             raise UsageError(f"an event queue's max_age must be above 0, not {max_age}")
-        self._size, self._max_age, self._shed = size, max_age, shed
+        self._size, self._max_age, self._shed, self._gone = size, max_age, shed, gone
         self._heap: list[_Item] = []
         self._count = 0
         self._closed = False
@@ -76,7 +88,7 @@ class EventQueue:
                     self._changed.notify_all()
                     if not self._too_old(item):
                         return item.event
-                    self.dropped += 1
+                    self._drop(item)
                 if self._closed:
                     return None
                 await self._changed.wait()
@@ -99,16 +111,25 @@ class EventQueue:
 
     def _age(self) -> None:
         """Drop what grew too old: it takes room from what may still be read."""
-        fresh = [item for item in self._heap if not self._too_old(item)]
-        if len(fresh) < len(self._heap):
-            self.dropped += len(self._heap) - len(fresh)
-            heapq.heapify(fresh)
-            self._heap = fresh
+        old = [item for item in self._heap if self._too_old(item)]
+        if old:
+            gone = {item.number for item in old}
+            self._heap = [item for item in self._heap if item.number not in gone]
+            heapq.heapify(self._heap)
+            for item in old:
+                self._drop(item)
+
+    def _drop(self, item: _Item) -> None:
+        self.dropped += 1
+        if self._gone is not None:
+            self._gone(item.event, TOO_OLD)
 
     def _make_room(self, item: _Item) -> bool:
         """Let the least important event go, which may be the new one."""
         self.shed += 1
         least = max(self._heap)
+        if self._gone is not None:
+            self._gone(max(item, least).event, NO_ROOM)
         if item >= least:
             return False
         self._heap.remove(least)

@@ -9,6 +9,7 @@ through `report`. What `deliver` raises counts as the source's failure and is tr
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import random
 import re
@@ -206,7 +207,7 @@ class Poller:
         if self._stop is not None and self._stop.is_set():
             watch.end()  # the end came before the request: it is cut as soon as it is connected
         try:
-            answer = await _in_thread(
+            answer = await in_thread(
                 lambda: fetch(
                     spec.url, etag=cursor.etag, modified=cursor.modified, user_agent=source.user_agent,
                     watch=watch,
@@ -217,7 +218,7 @@ class Poller:
         if answer.status == 304:
             return _New(0)
         seen_at = clock.now()
-        feed, events = await _in_thread(lambda: self._news(job, answer, cursor, seen_at))
+        feed, events = await in_thread(lambda: self._news(job, answer, cursor, seen_at))
         if events:
             await self._hand_on(job.name, events)
         self._cursors.put(job.key, cursor.after(feed.entries, job.name, answer))
@@ -247,7 +248,7 @@ class Poller:
         if job.busy is not None and job.busy.is_alive():
             raise EventError(f"event source {job.name!r} has not answered yet")
         holder: list[threading.Thread] = []
-        work = _in_thread(lambda: fetch_events(job.source, job.name, since, until), holder)
+        work = in_thread(lambda: fetch_events(job.source, job.name, since, until), holder)
         job.busy = holder[0]
         try:
             tape = await asyncio.wait_for(work, _SOURCE_DEADLINE)
@@ -369,7 +370,7 @@ def _words(entry: Entry) -> str:
     return hashlib.sha256(text.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _in_thread(work: Callable[[], T], holder: list[threading.Thread] | None = None) -> asyncio.Future[T]:
+def in_thread(work: Callable[[], T], holder: list[threading.Thread] | None = None) -> asyncio.Future[T]:
     """Run `work` in a daemon thread: one that hangs is left behind and keeps nobody from ending."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -393,7 +394,8 @@ def _in_thread(work: Callable[[], T], holder: list[threading.Thread] | None = No
         except RuntimeError:
             return  # the session has ended, and nobody waits for this any more
 
-    thread = threading.Thread(target=run, daemon=True, name="robo events")
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), daemon=True, name="robo events")
     if holder is not None:
         holder.append(thread)
     thread.start()

@@ -9,7 +9,7 @@ import pytest
 
 from robo_trader import clock
 from robo_trader.errors import UsageError
-from robo_trader.events.queue import EventQueue
+from robo_trader.events.queue import NO_ROOM, EventQueue
 from robo_trader.records import Event
 
 AT = datetime(2024, 5, 2, 20, 30, tzinfo=UTC)
@@ -65,7 +65,8 @@ def test_nothing_too_old_comes_out() -> None:
 
 def test_the_least_important_gives_way() -> None:
     async def run() -> None:
-        queue = EventQueue(2, shed=True)
+        gone: list[tuple[str, str]] = []
+        queue = EventQueue(2, shed=True, gone=lambda event, why: gone.append((event.title, why)))
         assert await queue.put(news(SMALL))
         assert await queue.put(news(MIDDLE))
         assert await queue.put(news(BIG))
@@ -73,6 +74,7 @@ def test_the_least_important_gives_way() -> None:
         await queue.close()
         assert [e.title async for e in queue] == [BIG, MIDDLE]
         assert queue.shed == 2
+        assert gone == [(SMALL, NO_ROOM), (SMALL, NO_ROOM)]
 
     asyncio.run(run())
 
