@@ -259,7 +259,10 @@ def test_correlation_is_numpys_and_side_times_side_decides(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_many_questions_of_one_moment_are_answered_as_the_first(seed: int) -> None:
+def test_many_questions_of_one_moment_are_answered_as_the_first(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correlation, "_BLOCK", 7)
     rng = np.random.default_rng(seed)
     names = [f"S{i}" for i in range(30)]
     n, market = 80, rng.normal(0.0, 0.01, 80)

@@ -25,6 +25,7 @@ _Dates = NDArray[np.datetime64]
 
 #: So many questions of one moment are answered one by one.
 _FEW = 2
+_BLOCK = 64
 #: Far more than products of half the digits can be wrong by.
 _DOUBT = 1e-3
 
@@ -236,11 +237,18 @@ class _Group:
         assert self._rows is not None and self._limit is not None
         # Half the digits are enough to tell who is surely not; the others are asked about exactly.
         rows = self._rows[: len(self._names)].astype(np.float32)
-        strong = np.abs(rows @ rows[first:].T) > np.float32(self._limit - _DOUBT)
-        np.fill_diagonal(strong[first:], False)
-        names = self._names
-        self.alone.difference_update([names[k] for k in np.flatnonzero(strong[:first].any(axis=1)).tolist()])
-        self.alone.update([names[first + k] for k in np.flatnonzero(~strong.any(axis=0)).tolist()])
+        beyond = np.float32(self._limit - _DOUBT)
+        has_any = np.zeros(len(rows), dtype=bool)
+        # In blocks that the processor keeps at hand, each against itself and what comes before it.
+        for begin in range(first, len(rows), _BLOCK):
+            end = min(begin + _BLOCK, len(rows))
+            strong = np.abs(rows[begin:end] @ rows[:end].T) > beyond
+            np.fill_diagonal(strong[:, begin:], False)
+            has_any[begin:end] |= strong.any(axis=1)
+            has_any[:end] |= strong.any(axis=0)
+        related = has_any.tolist()
+        self.alone.difference_update([s for s, is_ in zip(self._names, related, strict=True) if is_])
+        self.alone.update([s for s, is_ in zip(self._names[first:], related[first:], strict=True) if not is_])
 
 
 def normalised(closes: _Vector, least: int) -> _Vector | None:
