@@ -7,7 +7,8 @@ signals at the time they become known, and the open of the next bars.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import backtrader as bt
@@ -62,10 +63,19 @@ class RoboCerebro(bt.Cerebro):
     # Backtrader calls one of these two once everything is set up; `once` says whether indicators
     # were computed as arrays.
     def _runonce(self, runstrats: list[Any]) -> None:
-        for strategy in runstrats:
-            strategy._once()
-            strategy.reset()
+        with self._computing():
+            for strategy in runstrats:
+                strategy._once()
+                strategy.reset()
         self._play(runstrats, once=True)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Let indicators go through the feeds before the first bar."""
+        with ExitStack() as stack:
+            for feed in self.datas:
+                stack.enter_context(feed.computing())
+            yield
 
     def _runnext(self, runstrats: list[Any]) -> None:
         self._play(runstrats, once=False)

@@ -35,6 +35,8 @@ from robo_trader.signals import SignalTape
 #: Errors before the first bar that are no fault of the strategy's code.
 _THEIRS = (UsageError, PluginError, ModelError)
 _HERE = Path(__file__).parent
+#: Where indicators are computed, in Backtrader and in the fast way.
+_COMPUTING = ("_once", "_next", "_compute", "_compute_indicator")
 _OWN_CODE = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.parent / "feeds", Path(bt.__file__).parent))
 
 
@@ -172,11 +174,17 @@ def _failure(error: BaseException, cerebro: RoboCerebro, frames: Sequence[BarFra
     # The last line of the strategy's own file, not of a library that it called.
     frame = next(f for f in reversed(theirs or stack) if not theirs or f.filename == theirs[0].filename)
     where = f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
-    text = (
-        error.message
-        if isinstance(error, RoboError)
-        else f"the strategy raised {type(error).__name__}: {error}"
-    )
+    if isinstance(error, RoboError):
+        text, where = error.message, where if theirs else error.hint or where
+    else:
+        indicator = _indicator_in(error)
+        who = f"the indicator {type(indicator).__name__}" if indicator is not None else "the strategy"
+        text = f"{who} raised {type(error).__name__}: {error}"
+        needs = indicator._minperiod if isinstance(error, IndexError) and indicator is not None else 0
+        short = next((feed for feed in cerebro.datas if feed.buflen() < needs), None)
+        if short is not None:
+            text = f"{who} needs {needs} bars, and {short._name} has {short.buflen()}"
+            return Failure(text, "give it more bars, or a shorter period", None, traceback.format_exc())
     step = cerebro.position
     if step is None:
         return Failure(f"{text} before its first bar", where, None, traceback.format_exc())
@@ -190,6 +198,16 @@ def _failure(error: BaseException, cerebro: RoboCerebro, frames: Sequence[BarFra
         edge = "starting" if step.phase is Phase.START else "ending"
         at = f"at the bar of {names}{more} {edge} {iso(step.time)}"
     return Failure(f"{text} {at}", where, step.time, traceback.format_exc())
+
+
+def _indicator_in(error: BaseException) -> Any:
+    """Return the indicator whose values were being computed when `error` was raised, or None."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name in _COMPUTING:
+            for name in ("self", "item", "indicator"):
+                if isinstance(frame.f_locals.get(name), bt.Indicator):
+                    return frame.f_locals[name]
+    return None
 
 
 def _warnings(cerebro: RoboCerebro, tape: EventTape, recorder: Recorder) -> Iterator[str]:

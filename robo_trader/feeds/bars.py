@@ -11,6 +11,8 @@ from __future__ import annotations
 import array
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from typing import Any
 
@@ -227,6 +229,18 @@ class BarsFeed(bt.feed.DataBase):
         for line in self.lines:
             if type(line) is _UnstartedLine:
                 line.__class__ = kind
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let the lines be read while indicators are computed, which move through them from the beginning."""
+        guarded = self.is_guarded()
+        self.open_lines()
+        try:
+            yield
+        finally:
+            if guarded:
+                for line in self.lines:
+                    line.__class__ = _UnstartedLine
 
     def peek(self) -> None:
         """Move the lines onto the bar in progress, for the broker alone; undo with `unpeek`."""

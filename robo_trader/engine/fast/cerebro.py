@@ -68,8 +68,9 @@ class FastCerebro(RoboCerebro):
     # -- from Backtrader -----------------------------------------------------------------------------
 
     def _runonce(self, runstrats: list[Any]) -> None:
-        for strategy in runstrats:
-            compute(strategy)
+        with self._computing():
+            for strategy in runstrats:
+                compute(strategy)
         self._play(runstrats, once=True)
 
     def _play(self, strategies: list[Any], *, once: bool) -> None:
