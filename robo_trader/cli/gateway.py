@@ -158,9 +158,11 @@ def _server(
 
     if universe is not None:
         if universe != "demo":
-            raise UsageError(
-                f"there is no universe {universe!r}", hint=did_you_mean(universe, ["demo"]) or "use demo"
-            )
+            near = did_you_mean(universe, ["demo"]) or "use demo"
+            raise UsageError(f"there is no universe {universe!r}", hint=near)
+        only = ("symbols", "events", "timeframe", "start", "end")
+        if extra := next((name for name in only if given[name]), None):
+            raise UsageError(f"--{extra} is for --bars", hint="the demo universe has its own data")
         return demo_gateway(settings)
     from robo_trader.cli.inputs import flags_of
     from robo_trader.config import load_config

@@ -90,7 +90,7 @@ class BarMatcher:
             end_of_day(self._desk, {con_id: live for con_id, live in bars.items() if live.bar.last})
 
     def _close(self, order: Order, live: LiveBar) -> None:
-        if not live.bar.last or order.submitted_at >= live.end:
+        if not live.bar.last or order.submitted_at >= live.closed:
             return
         limit, close = order.limit, live.bar.close
         if limit is None or (close <= limit if order.buy else close >= limit):

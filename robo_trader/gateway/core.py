@@ -57,7 +57,8 @@ class Gateway:
         self._day, self.account.opening_equity = books.fact("day", [0, settings.cash])
         self.reports = WireReports(self)
         self.desk = Desk(self.universe, market, self.account, books, self.faults, self.reports)
-        self.desk.margin, self.desk.latency = settings.margin, settings.latency
+        self.desk.margin, self.desk.ticks = settings.margin, settings.ticks
+        self.desk.latency = settings.latency
         self.matcher: BarMatcher | QuoteMatcher = (
             BarMatcher(self.desk, settings.slippage)
             if settings.matching == "bars"

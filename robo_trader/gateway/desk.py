@@ -64,7 +64,7 @@ class Desk(Fills):
         if spec.sec_type == "IND":
             raise OrderError(201, "Order rejected - reason:An index cannot be traded.")
         prices = (order.limit if order.kind != "TRAIL LIMIT" else None, order.stop)
-        if not all(p is None or on_tick(p, spec.min_tick) for p in prices):
+        if self.ticks and not all(p is None or on_tick(p, spec.min_tick) for p in prices):
             raise OrderError(
                 110, "The price does not conform to the minimum price variation for this contract."
             )

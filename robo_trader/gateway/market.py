@@ -135,13 +135,17 @@ def span(text: str) -> Span | None:
 
 @dataclass(frozen=True, slots=True)
 class LiveBar:
-    """A bar of a replay that starts or ends now; `day` is its session's day number."""
+    """A bar of a replay that starts or ends now; `day` is its session's day number.
+
+    `closed` is when its last price was printed, where it is delivered later than that.
+    """
 
     bar: Bar
     start: int
     end: int
     volume: float
     day: int
+    closed: int
 
 
 @dataclass(slots=True)

@@ -65,6 +65,7 @@ class OrderBook:
         self.matcher: Matcher | None = None
         self.connected = True
         self.margin = True
+        self.ticks = True
         self.latency = 0.0
         self.rejections: list[int | str] = []
         self.warn_when_closed = True

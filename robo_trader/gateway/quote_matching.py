@@ -52,7 +52,7 @@ class QuoteMatcher:
         closed = {con_id: live for con_id, live in bars.items() if live.bar.last}
         for order in self._desk.working(closed):
             live = closed[order.contract.con_id]
-            if order.kind in ("MOC", "LOC") and order.submitted_at < live.end:
+            if order.kind in ("MOC", "LOC") and order.submitted_at < live.closed:
                 limit, close = order.limit, live.bar.close
                 if limit is None or (close <= limit if order.buy else close >= limit):
                     self._desk.trade(order, order.remaining, close, live.end)

@@ -68,7 +68,8 @@ class _Reel:
         f, i = self.frame, self.at
         ends = i + 1 >= len(f) or bool(f.session[i + 1] != f.session[i])
         bar = Bar(float(f.open[i]), float(f.high[i]), float(f.low[i]), float(f.close[i]), ends)
-        return LiveBar(bar, int(f.start[i]), int(f.end[i]), float(f.volume[i]), _day(f, i))
+        closed = int(f.end[i] if f.closed is None else f.closed[i])
+        return LiveBar(bar, int(f.start[i]), int(f.end[i]), float(f.volume[i]), _day(f, i), closed)
 
     def print(self, price: float) -> None:
         """Let a price be traded."""

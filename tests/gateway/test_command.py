@@ -35,6 +35,7 @@ def test_the_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> N
         (("--universe", "demo", "--matching", "luck"), 2, "unknown matching 'luck'"),
         (("--universe", "demo", "--matching", "bars"), 2, "has quotes, not bars"),
         (("--universe", "demo", "--speed", "2x"), 2, "lives in real time"),
+        (("--universe", "demo", "--events", "bundled"), 2, "--events is for --bars"),
         (("--universe", "demo", "--cash", "0"), 2, "cash must be above 0"),
         (("--universe", "demo", "--latency", "-1"), 2, "latency must be 0 or more"),
         (("--universe", "demo", "--books", "none/books"), 1, "there is no folder"),

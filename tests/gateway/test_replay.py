@@ -288,6 +288,15 @@ def test_a_replay_at_full_speed_comes_to_its_end(replay: Any, connect: Any) -> N
     eventually(over, AssertionError)
 
 
+def test_prices_between_ticks_are_taken_where_asked(replay: Any, connect: Any, commands: Any) -> None:
+    gateway = replay([daily("SPY", WAVE)], ticks=False)
+    client, control = connect(gateway), commands(gateway)
+    number = client.order(SPY, orderType="LMT", lmtPrice=99.87654)
+    client.sync()
+    _advance(control, "end")
+    assert float(client.status(number, "Filled")[5]) == 99.87654
+
+
 def test_the_days_profit_starts_anew_each_day(replay: Any, connect: Any, commands: Any) -> None:
     gateway = replay([daily("SPY", WAVE)], commission=0.0)
     client, control = connect(gateway), commands(gateway)

@@ -178,6 +178,54 @@ def orders(ib: lib.IB, aapl: lib.Contract) -> None:
     ok("completed", any(t.orderStatus.status == "Filled" for t in ib.reqCompletedOrders(False)))
 
 
+def rich_orders(ib: lib.IB, aapl: lib.Contract) -> None:
+    """Orders whose messages have every optional group: what goes out must come back."""
+
+    def limit(**fields: object) -> lib.Order:
+        made = lib.LimitOrder("BUY", 10, 150.0)
+        for name, value in fields.items():
+            setattr(made, name, value)
+        return made
+
+    conditions = [
+        lib.PriceCondition(price=200, conId=265598, exch="SMART"),
+        lib.TimeCondition(time="20301120 23:00:00 US/Eastern"),
+        lib.MarginCondition(percent=30),
+        lib.ExecutionCondition(secType="STK", exch="SMART", symbol="MSFT"),
+        lib.VolumeCondition(volume=100, conId=265598, exch="SMART"),
+        lib.PercentChangeCondition(changePercent=2.0, conId=265598, exch="SMART"),
+    ]
+    made = {
+        "conditions": limit(conditions=conditions, conditionsIgnoreRth=True),
+        "algo": limit(algoStrategy="Adaptive", algoParams=[lib.TagValue("adaptivePriority", "Normal")]),
+        "scale": limit(
+            scaleInitLevelSize=1, scaleSubsLevelSize=2, scalePriceIncrement=0.5, scaleAutoReset=True
+        ),
+        "hedge": limit(hedgeType="B", hedgeParam="1.2"),
+        "neutral": limit(deltaNeutralOrderType="MKT", deltaNeutralConId=5),
+        "group": limit(ocaGroup="x", ocaType=2, orderRef="Größe", tif="GTC", minQty=5, allOrNone=True),
+        "dated": limit(tif="GTD", goodTillDate="20301231 10:00:00 US/Eastern"),
+        "trail": lib.Order(action="SELL", totalQuantity=5, orderType="TRAIL", trailingPercent=20),
+    }
+    trades = {name: ib.placeOrder(aapl, order) for name, order in made.items()}
+    alive = ("Submitted", "PreSubmitted")
+    ok("rich orders", until(ib, lambda: all(t.orderStatus.status in alive for t in trades.values())))
+    watcher = lib.IB()
+    watcher.connect("127.0.0.1", ib.client.port, clientId=0, timeout=5)
+    seen = {t.order.permId: t.order for t in watcher.openTrades()}
+    came = {name: seen[trade.order.permId] for name, trade in trades.items()}
+    ok("conditions", len(came["conditions"].conditions) == 6 and came["conditions"].conditionsIgnoreRth)
+    ok("algo", came["algo"].algoParams[0].value == "Normal")
+    ok("scale", came["scale"].scalePriceIncrement == 0.5 and came["scale"].scaleAutoReset)
+    ok("hedge", came["hedge"].hedgeParam == "1.2" and came["neutral"].deltaNeutralConId == 5)
+    ok("reference", came["group"].orderRef == "Größe" and came["trail"].trailingPercent == 20)
+    ib.reqGlobalCancel()
+    ok("all cancelled", until(ib, lambda: all(t.isDone() for t in trades.values())))
+    past = {t.order.permId: t.order for t in watcher.reqCompletedOrders(False)}
+    ok("completed conditions", len(past[trades["conditions"].order.permId].conditions) == 6)
+    watcher.disconnect()
+
+
 def main() -> None:
     port, quick = int(sys.argv[1]), "quick" in sys.argv[2:]
     logging.getLogger().addHandler(Problems())
@@ -190,6 +238,7 @@ def main() -> None:
     news(ib)
     account(ib)
     orders(ib, aapl)
+    rich_orders(ib, aapl)
     ib.disconnect()
     ok(f"no decode error {PROBLEMS}" if PROBLEMS else "no decode error", not PROBLEMS)
 
