@@ -23,18 +23,19 @@ def readers_table(extra: Mapping[str, Any]) -> TableView | None:
         return None
     cells = [
         [
-            Cell(f"analyst={row['name']}", title=f"{row['plugin']} {row['version']}"),
+            Cell(f"analyst={row['name']}"),
+            Cell(f"{row['plugin']} {row['version']}"),
             Cell(f"{row['views']:,}"),
             Cell(f"{row['abstained']:,}"),
             Cell(f"{row['failed']:,}"),
             Cell(f"{row['latency']:g} s"),
-            Cell(described(row)),
         ]
         for row in rows
     ]
-    head = ["Analyst", "Views", "Abstained", "Failed", "Latency", "What it is"]
-    note = "One source moves a signal by at most 0.30, two independent ones by 0.60, three or more by 1.0."
-    return TableView("Who read the events", head, cells, note, words=frozenset({0, 5}))
+    head = ["Analyst", "Plugin", "Views", "Abstained", "Failed", "Latency"]
+    said = [f"{row['name']}: {described(row)}." for row in rows if described(row)]
+    bounds = "One source moves a signal by at most 0.30, two independent ones by 0.60, three or more by 1.0."
+    return TableView("Analysts", head, cells, " ".join([*said, bounds]), words=frozenset({0, 1}))
 
 
 def described(row: Mapping[str, Any]) -> str:
