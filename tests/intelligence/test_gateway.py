@@ -98,9 +98,9 @@ def test_the_circuit_opens_and_nobody_is_asked(make: Make) -> None:
 
 def test_waiting_for_our_own_pace_does_not_open_the_circuit(make: Make) -> None:
     with ModelServer([GOOD]) as server:
-        analyst = make(server, per_minute=1, patience=0.05, deadline=0.05, concurrency=20)
+        analyst = make(server, per_minute=1, patience=0.2, deadline=0.2, concurrency=20)
         replies = ask(analyst, *(str(i) for i in range(12)))
-    assert {reply.status for reply in replies} == {Status.OK, Status.TIMEOUT}
+    assert {Status.TIMEOUT} <= {reply.status for reply in replies} <= {Status.OK, Status.TIMEOUT}
     assert analyst.gateway.routes[0].circuit.closed_for == 0
 
 
