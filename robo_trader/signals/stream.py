@@ -19,6 +19,7 @@ from robo_trader.signals.clamp import Consensus, Copies, Opinion, order, weigh
 
 #: The symbol of a view that reaches every instrument.
 EVERYTHING = "*"
+_REMEMBERED = 1_000_000  # pairs of events
 
 
 def signals_of(
@@ -41,13 +42,13 @@ def signals_of(
         if end > opinion.at:
             about[opinion.view.symbol].append(opinion if end >= opinion.until else _until(opinion, end))
     shared = about.pop(EVERYTHING, [])
-    known = _Remembered(same or dependent)
+    known = Remembered(same or dependent)
     for_all = list(_moments(shared, known)) if shared else []
     out: list[Signal] = []
     for symbol in symbols:
         own = about.get(symbol)
         found = list(_moments([*own, *shared], known)) if own else for_all
-        out += [_signal(name, symbol, at, said, until) for at, said, until in found]
+        out += [signal_of(name, symbol, at, said, until) for at, said, until in found]
     return tuple(sorted(out, key=lambda s: (s.at, s.symbol)))
 
 
@@ -56,8 +57,8 @@ def _until(opinion: Opinion, end: int) -> Opinion:
     return replace(opinion, withdrawn=end)
 
 
-class _Remembered:
-    """Compares two events once."""
+class Remembered:
+    """Compares two events once, as long as there is room to remember."""
 
     def __init__(self, same: Copies) -> None:
         self._same = same
@@ -67,6 +68,8 @@ class _Remembered:
         key = (a.id or "", b.id or "")
         found = self._known.get(key)
         if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             found = self._known[key] = self._same(a, b)
         return found
 
@@ -91,7 +94,8 @@ def _moments(opinions: Sequence[Opinion], same: Copies) -> Iterable[tuple[int, C
             yield now, Consensus(0.0, 0.0, 0), now
 
 
-def _signal(name: str, symbol: str, at: int, said: Consensus, until: int) -> Signal:
+def signal_of(name: str, symbol: str, at: int, said: Consensus, until: int) -> Signal:
+    """Return the signal of `symbol` that `said` makes, from `at` to `until` (ns UTC)."""
     return Signal(
         at=from_ns(at),
         symbol=symbol,
