@@ -11,7 +11,7 @@ from typing import Any
 
 import backtrader as bt
 import numpy as np
-from hypothesis import assume, given, note
+from hypothesis import assume, event, given, note
 from hypothesis import strategies as st
 from oracle import judge
 from scripted import flat, play
@@ -22,6 +22,8 @@ from robo_trader.engine import EngineSettings, run
 
 CASH = st.sampled_from([300.0, 2_000.0, 100_000.0, 1e7])
 COSTS = st.sampled_from([(0.0, 0.0), (0.001, 0.0), (0.0, 0.002), (0.001, 0.03)])
+#: Fewer bars than an indicator needs; what a plan asks of a feed that has no bar yet.
+UNAVOIDABLE = (" bars, and ",)
 HOOKS = ("next", "order", "event", "timer", "trade")
 
 
@@ -76,6 +78,10 @@ def both(
     assume(plain.failure is None or "ZeroDivisionError" not in plain.failure.message)
     assert len(outs[1].log) == len(outs[0].log)
     same(fast, plain)
+    if fast.failure is not None:
+        # A run that fails compares little: only what cannot be helped may do so.
+        event(fast.failure.message.split(" at the bar")[0])
+        assert any(words in fast.failure.message for words in UNAVOIDABLE), fast.failure
     assert fast.path == "fast"
     return fast, outs[1]
 
