@@ -43,16 +43,25 @@ def analyst_names(text: str | Iterable[str]) -> list[str]:
 class Roles:
     """Makes the signals of one run and remembers what it took.
 
-    `reading` is what the chosen analysts said, None where nobody asked.
+    `reading` is what the chosen analysts said, None where nobody asked. Events that are not `legible`
+    are kept from analysts that ask a model, which would have to be paid for them.
     """
 
-    def __init__(self, conf: Config, host: PluginHost, inputs: Inputs, tell: Tell) -> None:
+    def __init__(
+        self,
+        conf: Config,
+        host: PluginHost,
+        inputs: Inputs,
+        tell: Tell,
+        legible: Callable[[Event], bool] | None = None,
+    ) -> None:
         self.names = analyst_names(conf.get("intelligence.analyst"))
         self.reading: Reading | None = None
         self._conf = conf
         self._host = host
         self._inputs = inputs
         self._tell = tell
+        self._legible = legible
         self._made: dict[str, Any] = {}
         self._alone: dict[str, Reading] = {}
         if not conf.is_default("intelligence.analyst"):
@@ -176,6 +185,8 @@ class Roles:
         frames = self._inputs.frames
         tape = events_in(self._inputs.events, frames)
         analysts = {name: self._analyst(name) for name in names}
+        if self._legible is not None and any(hasattr(one, "estimate") for one in analysts.values()):
+            tape = EventTape.of(filter(self._legible, tape))
         offline = self._analyst(OFFLINE) if OFFLINE in self._host.names("analyst") else None
         self._tell(f"{', '.join(names)} reading {len(tape)} events", 0, 0)
         with self._host.masking():

@@ -56,6 +56,10 @@ def ended(frame: BarFrame, cut: int) -> BarFrame:
     return frame.where(slice(0, int(np.searchsorted(frame.end, cut, side="right")) + 1))
 
 
+#: The title of an event that came after the cut.
+REPLACED = "replaced"
+
+
 def other_events(tape: EventTape, cut: int) -> EventTape:
     """Return `tape` with what became known after `cut` (ns UTC) made unrecognisable, times kept.
 
@@ -65,7 +69,7 @@ def other_events(tape: EventTape, cut: int) -> EventTape:
     for i in range(int(np.searchsorted(tape.known_ns, cut, side="right")), len(events)):
         event = events[i]
         data = {k: -v if isinstance(v, int | float) else None for k, v in event.data.items()}
-        events[i] = replace(event, title="replaced", body="", symbols=(), data=data)
+        events[i] = replace(event, title=REPLACED, body="", symbols=(), data=data)
     return replace(tape, events=tuple(events))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from robo_trader.audit.futures import Mood, cut_times, ended, other_bars, other_events
+from robo_trader.audit.futures import REPLACED, Mood, cut_times, ended, other_bars, other_events
 from robo_trader.clock import iso, to_ns
 from robo_trader.config import load_config
 from robo_trader.engine import EngineSettings
@@ -28,6 +28,7 @@ from robo_trader.engine.record import OrderRecord, RunRecord
 from robo_trader.errors import StrategyError, UsageError
 from robo_trader.inputs import Inputs, engine_settings, read_inputs
 from robo_trader.plugins import load_host
+from robo_trader.records import Event
 from robo_trader.roles import Roles
 from robo_trader.signals import SignalTape
 from robo_trader.strategy_manager import coerce_params, find_strategy
@@ -106,8 +107,17 @@ def audit_lookahead(
     settings = engine_settings(conf, inputs)
     return audit(
         ref.cls, wanted, inputs, settings, name=ref.name, cuts=cuts, seed=seed, progress=progress,
-        signals=lambda changed: Roles(conf, host, changed, lambda stage, done, total: None).tape(),
+        signals=lambda changed: Roles(conf, host, changed, _quiet, legible=_as_it_was).tape(),
     )  # fmt: skip
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+def _as_it_was(event: Event) -> bool:
+    """Tell an event of the run from one that took its place: no model is paid to read the latter."""
+    return event.title != REPLACED
 
 
 def audit(

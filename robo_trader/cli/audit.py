@@ -46,6 +46,7 @@ def lookahead(
     symbols: options.Symbols = None,
     bars: options.Bars = None,
     events: options.Events = None,
+    analyst: options.Analyst = None,
     start: options.Start = None,
     end: options.End = None,
     timeframe: options.Timeframe = None,

@@ -17,12 +17,13 @@ from robo_trader.errors import PluginError, UsageError
 PLUGIN = """
 from datetime import UTC, datetime, timedelta
 import numpy as np
-from robo_trader import View, hookimpl
+from robo_trader import ModelError, View, hookimpl
 
 @hookimpl
 def robo_register(add):
     add.analyst("hopeful", "hopeful_plugin:Hopeful")
     add.analyst("broken", "hopeful_plugin:Broken")
+    add.analyst("paid", "hopeful_plugin:Paid")
     add.signal("rising", "hopeful_plugin:Rising")
     add.signal("prophet", "hopeful_plugin:Prophet")
 
@@ -35,6 +36,14 @@ class Hopeful:
                      model="hope-1", prompt_hash="ab" * 32)]
     def describe(self):
         return {"model": "hope-1"}
+
+class Paid(Hopeful):
+    def read(self, event):
+        if event.title == "replaced":
+            raise ModelError("a model would be paid for this")
+        return super().read(event)
+    def estimate(self, events):
+        raise NotImplementedError
 
 class Broken:
     kinds = ("news",)
@@ -260,12 +269,13 @@ def test_the_same_inputs_give_the_same_signals(tmp_path: Path) -> None:
     assert tables[0] == tables[1]
 
 
-def test_the_audit_reads_events_anew_for_each_future() -> None:
+@pytest.mark.parametrize("analyst", ["hopeful", "paid"])
+def test_the_audit_reads_events_anew_for_each_future(analyst: str) -> None:
     from robo_trader.audit import audit_lookahead
 
     report = audit_lookahead(
         Follows, bars={"X": bars()}, events=news("2018-03-05", "2018-08-06"),
-        flags={"intelligence.analyst": "hopeful"},
+        flags={"intelligence.analyst": analyst},
     )  # fmt: skip
     assert report.clean and report.decisions == 4
 
