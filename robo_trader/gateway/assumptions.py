@@ -3,6 +3,11 @@
 Each value stands here alone, with its reason, so that a check on a real paper account changes one
 line. Texts of errors are worded after what the client libraries' users report; only the codes matter
 to the libraries.
+
+Three assumptions have no value to change. A rejected order gets its error, no status and no place in the
+books: the error alone ends the order in both client families (`desk`). A corrected execution replaces the
+old one in later answers (`order_messages.latest`). Hours of a replay are counted from the session's open,
+where a real gateway cuts them at the full hour (`tape`, through the project's own resampling).
 """
 
 from __future__ import annotations
@@ -28,8 +33,6 @@ RATE_BREACH_DROPS_MESSAGE = True
 #: After a restart the next valid id is one above the highest that this client ever used. A gateway that
 #: was reset starts at 1 again; the floor is the safer promise, and the books keep it.
 NEXT_ID_SURVIVES_RESTART = True
-#: A rejected order gets its error and no status: the error alone ends the order in both client families.
-REJECTION_SENDS_STATUS = False
 #: An order is announced (openOrder) before its status, both when it is accepted and when it ends.
 OPEN_ORDER_BEFORE_STATUS = True
 #: The status of stops and trailing stops until they trigger: the broker simulates them.
@@ -75,7 +78,3 @@ FX_FRACTION, FX_MINIMUM = 0.00002, 2.00
 
 #: What one unit of a currency is worth in dollars. Fixed: the account is one of rehearsal.
 DOLLARS = {"USD": 1.0, "CAD": 0.72, "EUR": 1.08, "GBP": 1.30, "JPY": 0.0067, "CHF": 1.15, "AUD": 0.65}
-
-#: Bars longer than the replayed ones are counted from the session's open; a real gateway cuts hours at the
-#: full hour, so that the first of a stock's day has half an hour.
-HOURS_FROM_THE_OPEN = True

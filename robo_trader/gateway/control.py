@@ -174,6 +174,7 @@ class ControlPort:
 
     def _reject(self, asked: dict[str, Any]) -> None:
         code = asked.get("code", 201)
+        code = int(code) if isinstance(code, str) and code.isdecimal() else code
         if code not in _REJECT or isinstance(code, bool):
             raise UsageError(f"the next order can get one of {', '.join(map(str, _REJECT))}, not {code!r}")
         self._gateway.desk.rejections.append(code)

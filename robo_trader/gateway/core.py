@@ -58,7 +58,7 @@ class Gateway:
         self.reports = WireReports(self)
         self.desk = Desk(self.universe, market, self.account, books, self.faults, self.reports)
         self.desk.margin, self.desk.ticks = settings.margin, settings.ticks
-        self.desk.latency = settings.latency
+        self.desk.latency, self.desk.warn_closed = settings.latency, settings.warn_closed
         self.matcher: BarMatcher | QuoteMatcher = (
             BarMatcher(self.desk, settings.slippage)
             if settings.matching == "bars"

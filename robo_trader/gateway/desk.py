@@ -44,16 +44,15 @@ class Desk(Fills):
         self._check_margin(order, spec)
         order.perm_id = self.books.next_perm_id()
         order.submitted_at = order.eligible_at = self.market.clock.now()
-        order.waiting = not order.transmit
+        order.waiting = True
         if answer == "inactive":
             order.status, order.reason = "Inactive", "Rejected by the exchange"
             self.books.save(order)
             self._tell(order)
             return
         self._keep(order)
-        if not order.waiting:
-            self._accept(order, answer)
-            self._release_family(order)
+        if order.transmit:
+            self._transmit(order, answer)
 
     def _check(self, order: Order, spec: Spec) -> None:
         named = order.values["account"]
@@ -92,11 +91,12 @@ class Desk(Fills):
             order, before, after, self.account.commission(spec.contract, order.quantity, price)
         )
 
-    def _check_margin(self, order: Order, spec: Spec) -> None:
+    def _check_margin(self, order: Order, spec: Spec, filled: float = 0.0) -> None:
         if not self.margin:
             return
         before = self.account.margin()
-        after = self.account.margin((spec.contract, order.sign * order.quantity, self._price_of(order, spec)))
+        signed = order.sign * (order.quantity - filled)
+        after = self.account.margin((spec.contract, signed, self._price_of(order, spec)))
         if after.initial > before.initial and after.initial > after.equity:
             raise OrderError(
                 201,
@@ -116,23 +116,23 @@ class Desk(Fills):
         self._sorted = None
         self.books.save(order)
 
-    def _accept(self, order: Order, warning: int | str | None = None) -> None:
-        order.status = "PreSubmitted"
-        order.waiting = False
+    def _transmit(self, order: Order, warning: int | str | None = None) -> None:
+        """Send an order, and with it the parent and brothers that waited for it, in their order."""
+        parent = self.parent(order)
+        family = [order] if parent is None else [parent, *self.children(parent)]
+        for member in family:
+            if member.waiting:
+                self._accept(member, warning if member is order else None)
+
+    def _accept(self, order: Order, warning: int | str | None) -> None:
+        order.status, order.waiting = "PreSubmitted", False
         self._change(order)
         if warning is not None:
-            self.reports.error(order.client, order.order_id, int(warning), _REJECTED[int(warning)])
+            self._warn(order, warning)
         self.activate(order)
 
-    def _release_family(self, order: Order) -> None:
-        """A transmitted child transmits its parent and the parent's other children."""
-        parent = self.parent(order)
-        if parent is None:
-            return
-        for relative in [parent, *self.children(parent)]:
-            if relative.waiting:
-                relative.waiting = False
-                self._accept(relative)
+    def _warn(self, order: Order, code: int | str) -> None:
+        self.reports.error(order.client, order.order_id, int(code), _REJECTED[int(code)])
 
     def _modify(self, old: Order, new: Order, spec: Spec) -> None:
         if old.status == "Filled":
@@ -145,9 +145,12 @@ class Desk(Fills):
             raise OrderError(
                 105, "Order being modified does not match original order: size below what is filled"
             )
-        self._rejection(new)
+        answer = self._rejection(new)
+        if answer == "inactive":
+            self.end(old, "Inactive", "Rejected by the exchange")
+            return
         if new.quantity > old.quantity:
-            self._check_margin(new, spec)
+            self._check_margin(new, spec, filled=old.filled)
         old.values, old.groups, old.quantity = new.values, new.groups, new.quantity
         old.good_until, old.group = new.good_until, new.group or old.group
         old.stop = new.stop if new.stop is not None else old.stop
@@ -156,10 +159,11 @@ class Desk(Fills):
             self._finish(old, "Filled")
             return
         if old.waiting and new.transmit:
-            self._accept(old)
-            self._release_family(old)
+            self._transmit(old, answer)
             return
         self._change(old)
+        if answer is not None:
+            self._warn(old, answer)
         if not old.waiting and self.matcher is not None and self.may_trade(old):
             self.matcher.live(old)
 

@@ -124,16 +124,12 @@ class Fills(OrderBook):
         if not order.group:
             return
         for other in self._group(order):
-            explicit = bool(order.values["ocaGroup"])
-            if explicit and order.oca_type == 1:
+            cancels = bool(order.values["ocaGroup"]) and order.oca_type == 1
+            if cancels or other.remaining - size <= DUST:
                 self.end(other, "Cancelled", "OCA group was filled")
-            else:
-                other.quantity -= min(size, other.remaining)
-                if other.remaining <= DUST:
-                    self.end(other, "Cancelled", "OCA group was filled")
-                else:
-                    other.values["totalQuantity"] = f"{other.quantity:g}"
-                    self._change(other)
+            elif other.alive:
+                other.quantity -= size
+                self._change(other)
 
     def correct(self, exec_id: str, price: float) -> Execution | None:
         """Replace an execution by one at another price; its id's last part goes up by one."""

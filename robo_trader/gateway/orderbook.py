@@ -68,7 +68,7 @@ class OrderBook:
         self.ticks = True
         self.latency = 0.0
         self.rejections: list[int | str] = []
-        self.warn_when_closed = True
+        self.warn_closed = True
         self._alive = {o.perm_id: o for o in books.orders.values() if o.alive}
         for order in self._alive.values():
             order.stuck = False
@@ -124,7 +124,7 @@ class OrderBook:
         if held or (parent is not None and not self._lets_children_go(parent)):
             return
         spec = self.universe.get(order.contract.con_id)
-        if spec is not None and not self.market.is_open(spec) and self.warn_when_closed:
+        if spec is not None and not self.market.is_open(spec) and self.warn_closed:
             opens = self.market.next_open(spec)
             self.reports.error(order.client, order.order_id, 399, _held_until(opens, spec))
         else:

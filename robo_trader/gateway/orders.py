@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,15 @@ TRAILING = frozenset({"TRAIL", "TRAIL LIMIT"})
 LIMITED = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LOC"})
 TIMES_IN_FORCE = frozenset({"DAY", "GTC", "GTD", "IOC", "FOK", "OPG"})
 DUST = 1e-9
+_NUMBERS = (
+    "lmtPrice",
+    "auxPrice",
+    "trailStopPrice",
+    "trailingPercent",
+    "lmtPriceOffset",
+    "parentId",
+    "ocaType",
+)
 _LATEST = to_ns(datetime(2200, 1, 1, tzinfo=UTC))
 
 
@@ -74,6 +84,9 @@ class Order:
     def read(self) -> None:
         """Take size and prices from the wire fields and check them."""
         text = self.values
+        for name in _NUMBERS:
+            if not math.isfinite(as_real(text[name])):
+                raise OrderError(321, f"Error validating request.-'bW' : cause - Invalid {name}.")
         if self.action not in ("BUY", "SELL", "SSHORT"):
             raise OrderError(
                 321, f"Error validating request.-'bW' : cause - Invalid action: {self.action[:20]!r}"

@@ -50,8 +50,9 @@ class GatewaySettings:
     by bar) or ``quotes`` (spread, partial fills by volume, `latency` in seconds of wall time before an order
     reaches the market). `spread` is the relative distance of bid and ask in a replay; `slippage` a fraction
     of the price under ``bars``. `commission` is a fraction of value; None charges the published schedule.
-    `margin` False asks for no margin, `ticks` False takes prices between two ticks. `books` names the file
-    that keeps orders, executions and positions. `zone` is the login zone.
+    `margin` False asks for no margin, `ticks` False takes prices between two ticks, `warn_closed` False sends
+    no error 399 for orders outside the session. `books` names the file that keeps orders, executions and
+    positions. `zone` is the login zone.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +71,7 @@ class GatewaySettings:
     commission: float | None = None
     margin: bool = True
     ticks: bool = True
+    warn_closed: bool = True
     zone: str = "US/Eastern"
     execution_days: float = assumptions.EXECUTION_DAYS
     limits: Limits = field(default_factory=Limits)

@@ -142,6 +142,15 @@ def test_odd_fields_and_cut_messages(
     asyncio.run(_serve(server, message, 178))
 
 
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(at=st.integers(2, 120), odd=_ODD, kind=st.sampled_from(["LMT", "TRAIL", "STP LMT", "TRAIL LIMIT"]))
+def test_orders_with_one_odd_field(server: GatewayServer, at: int, odd: str, kind: str) -> None:
+    prices = {"lmtPrice": 150.0, "auxPrice": 150.0, "lmtPriceOffset": 0.5, "tif": "GTC"}
+    message = [str(field) for field in place_order(7, AAPL, 178, orderType=kind, **prices)]
+    message[1 + at % (len(message) - 1)] = odd
+    asyncio.run(_serve(server, message, 178))
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     end=st.one_of(_ODD, st.just("")),

@@ -229,6 +229,31 @@ def test_a_bracket_waits_for_its_last_child_and_for_its_parent(
     client.status(loss, "Cancelled")
 
 
+def test_a_family_is_sent_in_its_order(demo: Any, connect: Any) -> None:
+    client = connect(demo())
+    parent, profit, loss = _bracket(client, {}, 400.0, 100.0)
+    client.status(loss, "PreSubmitted")
+    client.sync()
+    firsts = list(dict.fromkeys(int(f[1]) for f in client.frames if f[0] == "5"))
+    assert firsts == [parent, profit, loss]
+
+
+def test_modifications_can_be_warned_about_and_rejected(demo: Any, connect: Any, commands: Any) -> None:
+    gateway = demo()
+    client, control = connect(gateway), commands(gateway)
+    number = client.order(orderType="LMT", lmtPrice=150.0)
+    client.status(number, "Submitted")
+    control("reject", code=399)
+    client.order(number=number, orderType="LMT", lmtPrice=151.0)
+    assert client.error(number)[0] == 399
+    control("reject", code="201")
+    client.order(number=number, orderType="LMT", lmtPrice=152.0)
+    assert client.error(number)[0] == 201
+    control("reject", code="inactive")
+    client.order(number=number, orderType="LMT", lmtPrice=153.0)
+    client.status(number, "Inactive")
+
+
 def test_a_child_that_is_filled_in_part_shrinks_the_other(demo: Any, connect: Any, commands: Any) -> None:
     gateway = demo()
     client, control = connect(gateway), commands(gateway)
