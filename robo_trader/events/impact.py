@@ -15,8 +15,6 @@ from robo_trader.events.hygiene import KEY, is_suspicious
 from robo_trader.events.patterns import sections
 from robo_trader.records import Event
 
-#: The kinds that analysts know; the set is open.
-KINDS = ("fomc", "earnings", "macro", "filing", "social", "news")
 #: What a kind alone is worth.
 _BASE = MappingProxyType(
     {"fomc": 0.6, "macro": 0.4, "earnings": 0.4, "filing": 0.2, "news": 0.15, "social": 0.05}

@@ -14,6 +14,7 @@ import unicodedata
 from robo_trader.events.patterns import sections
 
 _ORDERS = sections("instructions.txt")["orders"]
+_ACCENT = re.compile("([a-z\u0370-\u03ff])[\u0300-\u036f]+")
 _LEET = str.maketrans("013457@$", "oieastas")
 _LEETED = re.compile(r"\b(?=\w*[a-z])(?=\w*[0134578@$])[\w@$]+")
 _SPELT = re.compile(r"(?<![\w])(?:\w[ ._*-]{1,2}){4,}\w(?![\w])")
@@ -22,18 +23,17 @@ FAKE_TAGS = re.compile(
     r"<\|[\w ./-]{1,40}\|>|<\|?(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id"
     r"|begin_of_text)\|?>"
     r"|\[/?INST\]|<</?SYS>>|\[/?(?:SYSTEM|ASSISTANT|USER|TOOL)(?: [\w ]{1,20})?\]"
-    r"|</?\s*(?:system|assistant|user|human|instructions?|prompt|tool(?:_\w+)?|function(?:_\w+)?"
-    r"|untrusted\w*|document|"
-    r"article|developer|admin|context|thinking|answer|output|result|news|event|event_text|data"
+    r"|</?\s*(?:system|assistant|user|human|instructions?|prompt|tool(?:_\w+)?|function(?:_\w+)?|untrusted\w*"
+    r"|document|article|developer|admin|context|thinking|answer|output|result|news|event|event_text|data"
     r"|text_to_\w+)\s*>"
     r"|<start_of_turn>|<end_of_turn>|<bos>|<eos>|</?s>(?=\s|$)|\{\{\s*#?(?:system|user|assistant)"
-    r"|(?:^|\n)\s*(?:#{1,6}\s*)?(?:system|assistant|human|user|developer)\s*(?:prompt|message|note"
-    r"|override)?\s*:"
+    r"|\n\s*(?:#{1,6}\s*)?(?:system|user|developer)\s*(?:prompt|message|note|override)?\s*:"
+    r"|(?:^|\n)\s*(?:#{1,6}\s*)?(?:assistant|human)\s*:"
     r"|#{2,6}\s*(?:system|assistant|instruction|response|input|human|user)s?\b\s*:?"
-    r"|-{3,}\s*(?:begin|end|system|stop)\b[^-\n]{0,40}-{3,}|={3,}\s*(?:begin|end|system"
-    r"|stop)\b[^=\n]{0,40}={3,}"
-    r"|\b(?:system|assistant)\s*:\s*(?:you|ignore|override|set|new|score|always|from|output|respond"
-    r"|return|this)\b",
+    r"|-{3,}\s*(?:begin|end|system|stop)\b[^-\n]{0,40}-{3,}"
+    r"|={3,}\s*(?:begin|end|system|stop)\b[^=\n]{0,40}={3,}"
+    r"|\b(?:system|assistant)\s*:\s*(?:you (?:are|must|will|should|obey|have)|ignore|override|set|new|score"
+    r"|always|from|output|respond|return|this)\b",
     re.IGNORECASE,
 )
 #: Text that closes a JSON string or object, or brings an answer of its own.
@@ -51,8 +51,9 @@ def folded(text: str) -> str:
     """Return `text` as the patterns expect it: lower case, accents and disguises undone."""
     plain = text.casefold()
     if not plain.isascii():
-        plain = "".join(c for c in unicodedata.normalize("NFD", plain) if not ("\u0300" <= c <= "\u036f"))
-        plain = unicodedata.normalize("NFC", plain).replace("\u0131", "i")
+        # Accents of Latin and Greek letters go; in Cyrillic they make other letters.
+        marked = _ACCENT.sub(r"\1", unicodedata.normalize("NFD", plain))
+        plain = unicodedata.normalize("NFC", marked).replace("\u0131", "i")
     plain = _SPELT.sub(lambda found: " " + re.sub(r"[ ._*-]", "", found[0]) + " ", plain)
     return re.sub(r"[\s_*~`|]+", " ", plain)
 

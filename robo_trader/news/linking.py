@@ -73,7 +73,10 @@ class Linker:
             names += [_Name(symbol, text.removeprefix("~"), text.startswith("~")) for text in texts]
         self._known = frozenset(name.symbol for name in names) | (self._allowed or frozenset())
         # One instrument may be spelt BRK.B, BRK-B or BRK B: the spelling of the allow list is returned.
-        self._spelling = {_plain(symbol): symbol for symbol in sorted(self._known if self._allowed is None else self._allowed)}
+        self._spelling = {
+            _plain(symbol): symbol
+            for symbol in sorted(self._known if self._allowed is None else self._allowed)
+        }
         names = [name for name in names if _plain(name.symbol) in self._spelling]
         self._names = {name.text.casefold().replace("\u2019", "'"): name for name in reversed(names)}
         words = sorted(self._names, key=len, reverse=True)

@@ -15,7 +15,8 @@ import random
 import re
 import threading
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -243,7 +244,7 @@ class Poller:
         stored = self._cursors.get(job.key)
         value = stored.value if stored is not None and isinstance(stored.value, dict) else {}
         since = until - LOOK_BACK
-        if isinstance(value.get("until"), str):
+        with suppress(KeyError, TypeError, ValueError):  # a damaged cursor counts as none
             since = min(since, datetime.fromisoformat(value["until"]) - LOOK_BACK)
         if job.busy is not None and job.busy.is_alive():
             raise EventError(f"event source {job.name!r} has not answered yet")
@@ -261,7 +262,7 @@ class Poller:
             self._prepare(replace(event, known_at=seen_at) if assumed else event)
             for event, assumed in zip(tape.events, tape.inferred.tolist(), strict=True)
         ]
-        last = set(value.get("last", ()))
+        last = set(value["last"]) if isinstance(value.get("last"), list) else set()
         new = [event for event in events if event.id not in last]
         if new:
             await self._hand_on(job.name, new)
@@ -400,8 +401,3 @@ def in_thread(work: Callable[[], T], holder: list[threading.Thread] | None = Non
         holder.append(thread)
     thread.start()
     return future
-
-
-def worst(health: Sequence[Health]) -> Iterator[Health]:
-    """Yield those that did not do well, for a note to the user."""
-    yield from (one for one in health if one.problem)

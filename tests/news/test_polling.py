@@ -241,6 +241,15 @@ def test_a_plugin_source_is_asked_with_an_overlap(bench: Bench) -> None:
     assert bench.store.as_of(AT)[0].symbols == ("AAPL",)
 
 
+@pytest.mark.parametrize(
+    "damage", [None, 7, {"until": "soon"}, {"until": "2024-05-02", "last": 3}, {"last": [1]}]
+)
+def test_a_damaged_cursor_of_a_plugin_source_counts_as_none(bench: Bench, damage: Any) -> None:
+    bench.state.put("cursor/wsb", damage)
+    (health,) = bench.once({"wsb": Archive([social("one", 1)])})
+    assert (health.state, bench.got) == ("ok", [("wsb", "one")])
+
+
 def test_a_plugin_event_with_absurd_dates_is_refused_and_the_rest_goes_on(site: Site, bench: Bench) -> None:
     site.answers["/feed"] = page(rss(("a", "A")))
     absurd = Event(
