@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 Step = tuple[datetime, int, str]
@@ -74,13 +75,18 @@ def _signal(row: dict[str, Any]) -> Step:
     return row["at"], -1, f"signal {row['name']} for {row['symbol']}: {said}"
 
 
+def _size(exact: Decimal) -> str:
+    """Return a size for reading: what a limit leaves room for has sixteen digits."""
+    return f"{exact:,.2f}".rstrip("0").rstrip(".")
+
+
 def _answer(row: dict[str, Any]) -> str:
     """Return a rule with its action and its numbers, then its own words."""
     action = row["action"]
     if action == "resize" and row["size"] is not None:
-        action = f"resize to {row['size'].normalize():f}"
+        action = f"resize to {_size(row['size'])}"
     elif action == "veto" and row["size"]:
-        action = f"veto, but for {row['size'].normalize():f} that close the position"
+        action = f"veto, but for {_size(row['size'])} that close the position"
     seen = [
         f"{word} {row[name]:.4g}"
         for word, name in (("would be", "seen"), ("limit", "limit_value"))
