@@ -77,7 +77,7 @@ def _signal(row: dict[str, Any]) -> Step:
 
 def _size(exact: Decimal) -> str:
     """Return a size for reading: what a limit leaves room for has sixteen digits."""
-    return f"{exact:,.2f}".rstrip("0").rstrip(".")
+    return f"{exact:,.2f}".rstrip("0").rstrip(".") if exact >= 1 else f"{float(exact):.4g}"
 
 
 def _answer(row: dict[str, Any]) -> str:
