@@ -34,7 +34,7 @@ FLOORS: dict[int, str] = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}
 
-#: Who may import whom on one floor. `inputs`, `roles` and `comparisons` are parts of the verbs that share them.
+#: Who may import whom on one floor. `inputs`, `roles` and `comparisons` are what the verbs share.
 ARROWS: dict[str, str] = {
     "news": "events",
     "intelligence": "signals",
