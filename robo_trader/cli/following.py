@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ class _Desk:
             else:
                 about = f" [{', '.join(event.symbols)}]" if event.symbols else ""
                 out.write(f"{event.known_at:%H:%M:%S}Z  {name}  {event.kind}{about}  {event.title}")
+        sys.stdout.flush()  # whoever reads a pipe wants the news now
 
     def _keep(self, name: str, events: Sequence[Event]) -> list[Event]:
         had = {event.id for event in events if event.id is not None and self._store.get(event.id) is not None}

@@ -140,8 +140,12 @@ def test_follow_ends_in_order_and_loses_nothing(web: Web, home: Path, robo: Robo
     def follow() -> list[str]:
         child = subprocess.Popen(
             [sys.executable, "-m", "robo_trader", "events", "fetch", "--follow", "--json"],
-            cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=home,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,  # a buffered reader would keep lines from communicate()
+        )
         assert child.stdout is not None
         guard = threading.Timer(30, child.kill)
         guard.start()
@@ -153,7 +157,7 @@ def test_follow_ends_in_order_and_loses_nothing(web: Web, home: Path, robo: Robo
             guard.cancel()
             child.kill()
         assert child.returncode == 0, err
-        assert "Traceback" not in err
+        assert b"Traceback" not in err
         return [json.loads(line)["title"] for line in [*lines, *rest.splitlines()]]
 
     assert sorted(follow()) == ["A quiet day", "Apple beats estimates by 12%"]
