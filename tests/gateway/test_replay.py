@@ -5,13 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import backtrader as bt
 import pytest
 from conftest import daily, minutely
 from gwclient import AAPL, SPY, Client, Control, eventually
 
-from robo_trader import backtest
-from robo_trader.bars.frame import BarFrame
 from robo_trader.errors import DataError, UsageError
 from robo_trader.events.tape import EventTape
 from robo_trader.gateway.build import replay_gateway
@@ -84,66 +81,6 @@ def test_coarser_bars_and_their_growing_end(replay: Any, connect: Any, commands:
     assert len(_bars(client, "1 min", "180 S")) == 3
     client.send(20, 4, *SPY, 0, "", "1 secs", "60 S", 1, "TRADES", 1, 0, "")
     assert client.error(4)[0] == 162
-
-
-class Planned(bt.Strategy):
-    """Sends the orders of a plan: {bars seen: [(type, side, price, limit)]}; all good until cancelled."""
-
-    params = dict(plan={})
-
-    def next(self) -> None:
-        for kind, side, price, limit in self.p.plan.get(len(self), ()):
-            send = self.buy if side == "BUY" else self.sell
-            send(size=10, exectype=getattr(bt.Order, kind), price=price, plimit=limit)
-
-
-_WIRE = {"Market": "MKT", "Limit": "LMT", "Stop": "STP", "StopLimit": "STP LMT", "Close": "MOC"}
-PLAN = {
-    1: [("Market", "BUY", None, None), ("Limit", "BUY", 99.0, None)],
-    3: [("Limit", "SELL", 106.0, None), ("Stop", "SELL", 101.0, None)],
-    5: [("Market", "SELL", None, None), ("Close", "BUY", None, None)],
-    8: [("StopLimit", "BUY", 104.0, 104.5), ("Stop", "BUY", 103.0, None)],
-    10: [("Limit", "BUY", 120.0, None), ("StopLimit", "SELL", 99.5, 99.0)],
-    14: [("Limit", "SELL", 109.5, None), ("Market", "BUY", None, None)],
-}
-
-
-def _from_backtest(frame: BarFrame) -> list[tuple[str, str, float, float]]:
-    result = backtest(
-        Planned, bars=frame, params={"plan": PLAN}, risk="off", save=False, commission=0.001, cash=1e6
-    )
-    return sorted((f.time.isoformat(), f.side, f.size, f.price) for f in result.fills)
-
-
-@pytest.mark.parametrize("make", [daily, minutely])
-def test_lockstep_fills_are_the_backtests(replay: Any, connect: Any, commands: Any, make: Any) -> None:
-    frame = make("SPY", WAVE)
-    gateway = replay([frame], commission=0.001)
-    client, control = connect(gateway), commands(gateway)
-    for seen in range(1, len(WAVE) + 1):
-        _advance(control, "end")
-        for kind, side, price, limit in PLAN.get(seen, ()):
-            prices = {
-                "Limit": {"lmtPrice": price},
-                "Stop": {"auxPrice": price},
-                "StopLimit": {"auxPrice": price, "lmtPrice": limit},
-            }
-            client.order(
-                SPY, action=side, totalQuantity=10, orderType=_WIRE[kind], tif="GTC", **prices.get(kind, {})
-            )
-        client.sync()
-    fills = sorted(
-        (
-            datetime.fromtimestamp(e.time / 1e9, UTC).isoformat(),
-            "BUY" if e.side == "BOT" else "SELL",
-            e.shares,
-            e.price,
-        )
-        for e in gateway.server.books.executions.values()
-    )
-    expected = _from_backtest(frame)
-    assert len(expected) >= 8
-    assert fills == expected
 
 
 def test_orders_outside_the_session_are_held_and_said_so(replay: Any, connect: Any, commands: Any) -> None:
