@@ -27,7 +27,7 @@ from robo_trader.intelligence.reply import Reply, Request, Status, Usage, plain
 from robo_trader.masking import MASK
 
 #: The longest body that is read, in bytes; an answer takes a few thousand.
-MOST_BYTES = 1_000_000
+MOST_BYTES = 250_000
 _LONGEST_DETAIL = 200
 #: Seconds; a server that asks for more is asked again after these.
 _LONGEST_PAUSE = 3600.0
