@@ -29,17 +29,31 @@ IDENTICAL = "identical to the bit"
 
 
 class Bench:
-    """All sides by group; `scratch` holds fills and CSV files, `cache` the peers' environments."""
+    """All sides by group; `scratch` holds fills and CSV files, `cache` the peers' environments.
 
-    def __init__(self, groups: dict[str, list[Side]], scratch: Path, rounds: int, cache: Path | None) -> None:
+    `kept` is a file that holds the measurements of every group that is done; those are not taken again.
+    """
+
+    def __init__(
+        self,
+        groups: dict[str, list[Side]],
+        scratch: Path,
+        rounds: int,
+        cache: Path | None = None,
+        kept: Path | None = None,
+    ) -> None:
         self.groups = groups
         self._scratch = scratch
         self._rounds = rounds
         self._cache = cache or _cache_folder()
+        self._kept = kept
 
     def run(self) -> None:
         """Measure every side, group by group."""
+        done = self._take_up()
         for name, sides in self.groups.items():
+            if name in done:
+                continue
             for number in range(self._rounds):
                 for side in sides:
                     if not side.error and not (number and side.samples[0]["cpu"] > SLOW):
@@ -47,6 +61,24 @@ class Bench:
                         _say(f"{name} {number + 1}: {side.name:34} {_told(side)}")
                 if number == 0:
                     self._compare(name, sides)
+            done.add(name)
+            if self._kept is not None:
+                found = {group: self.as_dict()[group] for group in self.groups if group in done}
+                self._kept.write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+    def _take_up(self) -> set[str]:
+        """Take measurements over from the file; return which groups they are."""
+        if self._kept is None or not self._kept.exists():
+            return set()
+        found = json.loads(self._kept.read_text(encoding="utf-8"))
+        for name, told in found.items():
+            for side in self.groups.get(name, ()):
+                if side.name not in told or told[side.name]["size"] != side.size:
+                    raise SystemExit(f"{self._kept} has measurements of another size: name another file")
+                side.samples, side.verdict, side.error = (
+                    told[side.name][k] for k in ("samples", "fills", "error")
+                )
+        return set(found) & set(self.groups)
 
     def median(self, group: str, name: str, what: str = "cpu") -> float | None:
         """Return the median of what a side told over its rounds; None where it did not run."""
@@ -68,7 +100,12 @@ class Bench:
         """Return every measurement as plain data."""
         return {
             group: {
-                side.name: {"samples": side.samples, "fills": side.verdict, "error": side.error}
+                side.name: {
+                    "size": side.size,
+                    "samples": side.samples,
+                    "fills": side.verdict,
+                    "error": side.error,
+                }
                 for side in sides
             }
             for group, sides in self.groups.items()

@@ -9,7 +9,6 @@ the machine matters less; a side that takes long runs once.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -35,7 +34,9 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=TITLES, metavar="GROUP", help=" ".join(TITLES))
     parser.add_argument("--no-peers", action="store_true", help="this engine and stock Backtrader only")
     parser.add_argument("--cache", type=Path, help="where the peers' environments are kept")
-    parser.add_argument("--json", type=Path, help="write every measurement to this file")
+    parser.add_argument(
+        "--json", type=Path, help="keep measurements here, group by group; what is there counts"
+    )
     parser.add_argument("--write", type=Path, help="put the tables into this Markdown file")
     options = parser.parse_args()
 
@@ -46,12 +47,10 @@ def main() -> int:
             for name, sides in every.items()
             if name in (options.only or every)
         }
-        bench = Bench(chosen, Path(scratch), options.rounds, options.cache)
+        bench = Bench(chosen, Path(scratch), options.rounds, options.cache, options.json)
         bench.run()
     text = markdown(bench)
     print(text)
-    if options.json:
-        options.json.write_text(json.dumps(bench.as_dict(), indent=1), encoding="utf-8")
     if options.write:
         small = f" Sizes of --{options.size}." if options.size else ""
         write_into(options.write, text, f"Measured {environment()}, on {machine()}.{small}")

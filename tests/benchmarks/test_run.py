@@ -39,9 +39,14 @@ def test_every_workload_runs_and_our_fills_are_backtraders(tmp_path: Path) -> No
     assert "Sizes of --tiny" in text and "robo_trader, guard and journal" in text
 
 
-def test_one_group_alone(tmp_path: Path) -> None:
-    done = measure("--only", "aligned")
+def test_one_group_alone_and_measurements_that_were_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    done = measure("--only", "aligned", "--json", kept)
     assert done.returncode == 0 and "Many feeds" in done.stdout and "clocks" not in done.stdout
+    again = measure("--only", "aligned", "--json", kept)
+    assert again.stdout == done.stdout and again.stderr == ""
+    kept.write_text(kept.read_text(encoding="utf-8").replace('"5,50"', '"7,50"'), encoding="utf-8")
+    assert "another size" in measure("--only", "aligned", "--json", kept).stderr
     assert measure("--only", "elsewhere").returncode == 2
 
 
