@@ -25,7 +25,7 @@ CAPS = (0.30, 0.60, 1.0)
 DISPUTED = 0.10
 #: Three sources at full strength move a signal all the way.
 _ALL = CAPS[2] / (3 * CAPS[0])
-#: How many views of one source, and of all, are weighed at a moment: the newest.
+#: How many events of one source, and of all, are weighed at a moment: the newest.
 PER_SOURCE, CROWD = 4, 24
 #: How many stories of a source are compared with those of others: its newest.
 _TOLD = 3
@@ -132,18 +132,20 @@ def order(opinion: Opinion) -> tuple[int, str, str, str, float, float]:
 
 
 def _newest(live: Sequence[Opinion]) -> Sequence[Opinion]:
-    """Return the newest opinions of each source, so that a flood of headlines weighs no more."""
+    """Return what is thought of each source's newest events, so that a flood of headlines weighs no more."""
     if len(live) <= PER_SOURCE:
         return live
     kept: list[Opinion] = []
-    count: dict[str, int] = defaultdict(int)
+    told: dict[str, set[str]] = defaultdict(set)
+    events = 0
     for opinion in reversed(live):
-        source = opinion.source
-        if count[source] < PER_SOURCE:
-            count[source] += 1
-            kept.append(opinion)
-            if len(kept) == CROWD:
-                break
+        own, id = told[opinion.source], opinion.event.id or ""
+        if id not in own:
+            if len(own) == PER_SOURCE or events == CROWD:
+                continue
+            own.add(id)
+            events += 1
+        kept.append(opinion)
     kept.reverse()
     return kept
 
@@ -167,7 +169,7 @@ def _tellers(live: Sequence[Opinion], now: int) -> list[_Teller]:
                 max(weights),
                 sum(w * o.view.confidence for w, o in zip(weights, own, strict=True)) / total,
                 bool(agreeing) and any(o.disputed for o in agreeing),
-                [o.event for o in agreeing[-_TOLD:]],
+                list({o.event.id: o.event for o in agreeing}.values())[-_TOLD:],
             )
         )
     return tellers

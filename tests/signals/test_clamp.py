@@ -88,6 +88,11 @@ def test_a_flood_of_one_source_cannot_push_the_others_out() -> None:
     assert value(*flood, *others) == pytest.approx(-0.70, abs=1e-3)
 
 
+def test_many_analysts_of_one_event_are_all_weighed() -> None:
+    said = [opinion(0.1 * k, event(0), analyst=f"a{k}") for k in range(6)]
+    assert value(*said) == pytest.approx(0.25)
+
+
 def test_the_evidence_names_what_was_weighed_by_time() -> None:
     said = consensus([opinion(0.5, event(2)), opinion(0.5, event(1, minutes=-5))], NOW)
     assert said is not None
