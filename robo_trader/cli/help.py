@@ -64,7 +64,9 @@ class _Help:
         params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for param in params:
             kind = getattr(param, "type_descriptor", None)
-            if kind is not None and kind.annotation in (str, bool, list[str]):
+            if kind is None or kind.parameter_info.parser is not None:
+                continue
+            if kind.annotation in (str, bool, list[str]):
                 param._runtime_param = _AsWritten()
         return params
 
