@@ -2,7 +2,7 @@
 
 Times are integer nanoseconds since 1970-01-01 UTC, lists and objects are JSON text, so that both databases
 hold the same. Rows are only ever added: the database itself refuses to change or remove one.
-Every failure of the database is an `EventError` that names the place, passwords masked.
+Every failure of the database is a `StoreError` (an `EventError`) that names the place, passwords masked.
 """
 
 from __future__ import annotations
@@ -67,6 +67,10 @@ _REFUSE = "the event store is append-only: a correction is an event with revisio
 _DRIVERS = ("postgresql", "postgres", "sqlite")
 
 
+class StoreError(EventError):
+    """The database cannot be reached, read or written: nothing is wrong with the events."""
+
+
 class Database:
     """An engine, and where it is in words for people. Tables are made when it is first used."""
 
@@ -77,12 +81,12 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
-        """Give a connection in a transaction, committed at the end; errors become `EventError`."""
+        """Give a connection in a transaction, committed at the end; errors become `StoreError`."""
         if self._folder is not None and not self._ready:
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise EventError(
+                raise StoreError(
                     f"event store {self.place}: its folder cannot be made: {error.strerror or error}",
                     hint="name another place in events.store",
                 ) from error
@@ -96,7 +100,7 @@ class Database:
             cause = getattr(error, "orig", None) or error
             said = " ".join(str(cause).split())
             hint = next((hint for sign, hint in _HINTS.items() if sign in said), "check events.store")
-            raise EventError(f"event store {self.place}: {said}", hint=hint) from error
+            raise StoreError(f"event store {self.place}: {said}", hint=hint) from error
 
     def close(self) -> None:
         """Close every connection."""

@@ -60,6 +60,7 @@ class EventStore:
     """
 
     def __init__(self, url: str | Path = FILE) -> None:
+        self.url = url
         self._database = Database(url)
         self.place = self._database.place
 

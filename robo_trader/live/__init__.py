@@ -1,1 +1,1 @@
-"""Paper and live sessions will live here; there is nothing yet."""
+"""What runs while markets do: the news pipeline; paper and live sessions will join it."""
