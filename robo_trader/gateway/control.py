@@ -62,6 +62,9 @@ class ControlPort:
 
     async def client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one control connection."""
+        if len(self._writers) >= self._server.settings.limits.clients:
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         try:
             while True:

@@ -50,12 +50,17 @@ def parse_speed(text: str) -> Speed:
 
 
 class SimClock:
-    """Market time that runs at a speed, or stands until it is moved; `held` stops it until `set`."""
+    """Market time that runs at a speed, or stands until it is moved.
+
+    `held` stops it until `set`. It never passes `ceiling`: what is due then has to be played first, and
+    a replay that lags catches up without ever showing a time whose data it has not told.
+    """
 
     def __init__(self, start_ns: int | None = None, speed: Speed | None = None) -> None:
         self.speed = speed or Speed()
         self.skew_ns = 0
         self.held = False
+        self.ceiling: int | None = None
         self._wall = clock.monotonic()
         self._sim = clock.to_ns(clock.now()) if start_ns is None else start_ns
 
@@ -63,7 +68,8 @@ class SimClock:
         """Return market time in ns UTC."""
         if self.speed.stands or self.held:
             return self._sim
-        return self._sim + int((clock.monotonic() - self._wall) * self.speed.factor * NS_PER_SECOND)
+        run = self._sim + int((clock.monotonic() - self._wall) * self.speed.factor * NS_PER_SECOND)
+        return run if self.ceiling is None else min(run, self.ceiling)
 
     def stamp(self) -> int:
         """Return what the gateway says the time is, skew included (ns UTC)."""
@@ -72,6 +78,12 @@ class SimClock:
     def set(self, ns: int) -> None:
         """Move market time to `ns`; it runs on from there."""
         self._sim, self._wall, self.held = ns, clock.monotonic(), False
+
+    def reach(self, ns: int) -> None:
+        """Let it be `ns` until the ceiling is lifted; a clock that is not there yet is moved."""
+        self.ceiling = ns
+        if self.now() < ns:
+            self.set(ns)
 
     def wall_seconds_until(self, ns: int) -> float:
         """Return how long the wall clock has to wait for market time `ns`."""

@@ -166,10 +166,9 @@ class TapeMarket(Market):
         while self._next < len(self._moments):
             await self._wait(int(self._moments[self._next, 0]))
             self._step()
-            if self.clock.speed.fastest:
-                await asyncio.sleep(0)
-                while self.congested():
-                    await asyncio.sleep(0.002)
+            await asyncio.sleep(0)  # clients have their turn even where the replay lags behind its clock
+            while self.clock.speed.fastest and self.congested():
+                await asyncio.sleep(0.002)
         self.over = True
 
     async def _wait(self, moment: int) -> None:
@@ -177,6 +176,7 @@ class TapeMarket(Market):
             closed = not any(reel.running for reel in self._reels.values())
             if closed and seconds > LONGEST_PAUSE:
                 await asyncio.sleep(LONGEST_PAUSE)
+                self.clock.set(moment)
                 return
             await asyncio.sleep(min(seconds, 0.5))
 
@@ -188,14 +188,15 @@ class TapeMarket(Market):
         while j < len(rows) and rows[j, 0] == time and rows[j, 1] == phase:
             j += 1
         self._next = j
-        self.clock.set(time)
+        self.clock.reach(time)
         members = rows[i:j, 2].tolist()
         if phase is Phase.EVENT:
             assert self._events is not None
             for k in members:
                 self.listeners.event(self._events.events[k])
-            return phase
-        self._play(phase, [self._ids[k] for k in members])
+        else:
+            self._play(phase, [self._ids[k] for k in members])
+        self.clock.ceiling = int(rows[j, 0]) if j < len(rows) else time
         return phase
 
     def _play(self, phase: Phase, con_ids: list[int]) -> None:

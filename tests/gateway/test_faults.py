@@ -448,3 +448,11 @@ def test_an_endless_command_ends_its_connection_only(demo: Any, commands: Any) -
     with pytest.raises((Closed, OSError)):
         control("state")
     commands(gateway)("state")
+
+
+def test_control_connections_are_counted(demo: Any, commands: Any) -> None:
+    gateway = demo(limits=Limits(clients=2))
+    for _ in range(2):
+        commands(gateway)("state")
+    with pytest.raises((Closed, OSError)):
+        commands(gateway)("state")
