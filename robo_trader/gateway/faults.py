@@ -88,8 +88,8 @@ def _checked(name: str, value: Any) -> Any:
         return value if value == "rules" else _flag(name, value)
     if name == "hold_status" and isinstance(value, bool):
         return value
-    if name == "max_rate" and value is None:
-        return None
+    if name == "max_rate":
+        return None if value is None else _number(name, value, 1, 1e9)
     return _seconds(name, value)
 
 
@@ -109,10 +109,12 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _seconds(name: str, value: Any) -> float:
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
-        raise UsageError(f"{name} must be a number from 0 to 86400, not {value!r}")
+    return 0.0 if value is None else _number(name, value, 0, 86_400)
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UsageError(f"{name} must be a number from {low:g} to {high:.0f}, not {value!r}")
     return float(value)
 
 
