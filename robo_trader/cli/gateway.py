@@ -101,10 +101,11 @@ def gateway(
         bool, typer.Option("--quiet", help="Log warnings only.", rich_help_panel=options.OUTPUT)
     ] = False,
 ) -> None:
-    """Run a simulated Interactive Brokers gateway that any TWS client can connect to.
+    """Run a simulated Interactive Brokers gateway on this machine.
 
-    It speaks the real wire protocol on loopback, serves the demo universe or replays bars and events,
-    and misbehaves on command: the control port takes JSON lines such as {"cmd": "lost"}. Ctrl-C stops it.
+    Any TWS client can connect to it. It speaks the real wire protocol on loopback, serves the demo universe
+    or replays bars and events, and misbehaves on command: the control port takes JSON lines such as
+    {"cmd": "lost"}. Ctrl-C stops it.
     """
     import asyncio
 
