@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -209,7 +209,7 @@ class Order:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        return asdict(self)
+        return _plain(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Order:
@@ -239,12 +239,18 @@ class Execution:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        return asdict(self)
+        return _plain(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Execution:
         """Return the execution that `as_dict` made plain."""
         return cls(**{**values, "contract": Contract(**values["contract"])})
+
+
+def _plain(record: Order | Execution) -> dict[str, Any]:
+    """Return a record's fields; `asdict` would copy every wire field at every change of an order."""
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    return {**values, "contract": asdict(record.contract)}
 
 
 def read_time(text: str, zone: str = "US/Eastern") -> int | None:
