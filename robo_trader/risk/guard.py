@@ -82,13 +82,15 @@ class Guard:
         self._known = False
         self._resumed: datetime | None = None
         self._asked = [(n, r, r.check) for n, r in self.rules.items() if not getattr(r, "idle", False)]
-        self._told = [r.sent for r in self.rules.values() if _overrides(r, "sent")]
+        self._told = [(n, r.sent) for n, r in self.rules.items() if _overrides(r, "sent")]
         self._always = [row for row in self._asked if not _overrides(row[1], "unasked")]
         self._spared = [row[1] for row in self._asked if _overrides(row[1], "unasked")]
         self._symbols: dict[str, str] = {}
         self._stamp = -1
         self._budget = 0.0
         self._batch = 0
+        #: What went wrong in rules that no longer know what was sent: they let nothing open any more.
+        self._broken: dict[str, str] = {}
         for rule in self.rules.values():
             if halts is not None and hasattr(rule, "lifts"):
                 rule.lifts = False
@@ -103,8 +105,8 @@ class Guard:
         """
         if by_operator:
             return [Decision(intent=intent) for intent in family]
+        known = family
         try:
-            known = family
             if len(family) != 1 or self._symbols.get(family[0].symbol) != family[0].symbol:
                 known = [self._known_as(intent, book) for intent in family]
             state = ACTIVE
@@ -112,7 +114,7 @@ class Guard:
                 halt = self._follow_halts(book)
                 state = halt.state
                 if state == HALTED:
-                    return [self._veto(intent, "halt", halt.text()) for intent in family]
+                    return self._done([_refusal(i, "halt", halt.text()) for i in family], family)
             blind = ""
             try:
                 self.view.look(book)
@@ -123,10 +125,23 @@ class Guard:
             else:
                 decisions = self._family(known, book, state, blind)
         except Exception as error:  # noqa: BLE001 - an order that nobody could judge is not sent
-            return [self._veto(intent, "guard", _blind(error)) for intent in family]
+            return self._done([_refusal(intent, "guard", _blind(error)) for intent in family], family)
+        decisions = self._done(decisions, known)
         if known is family:
             return decisions
         return [replace(d, intent=intent) for d, intent in zip(decisions, family, strict=True)]
+
+    def _done(self, decisions: list[Decision], family: Sequence[Intent]) -> list[Decision]:
+        """Count what was decided, and tell the rules what goes out."""
+        for decision, intent in zip(decisions, family, strict=True):
+            self.tally.count(decision)
+            if decision.action != "veto":
+                for name, sent in self._told:
+                    try:
+                        sent(intent, self.view)
+                    except Exception as error:  # noqa: BLE001 - what was decided holds; the next openings do not
+                        self._broken[name] = _raised(error)
+        return decisions
 
     def _known_as(self, intent: Intent, book: Book) -> Intent:
         """Return `intent` under its instrument's symbol: feeds of one symbol share its limits."""
@@ -161,7 +176,7 @@ class Guard:
                 more = extra.setdefault(intent.symbol, [])
                 more.append(_working(intent, size, inside))
                 self.view.update(intent.symbol, more)
-        settled = settle(out)
+        settled, self._batch = settle(out), 0
         for symbol in {intent.symbol for intent in family}:
             passed = [d for d in settled if d.action != "veto" and d.intent.symbol == symbol]
             self.view.update(symbol, [_working(d.intent, d.size or d.intent.size, inside) for d in passed])
@@ -194,12 +209,12 @@ class Guard:
     ) -> tuple[Decision, float, float]:
         """Return the decision about one order, and what it opens: what is allowed and was wanted.
 
-        `extra` are the orders of its family that came before it; None says that it comes alone.
+        `extra` are the orders of its family that came before it; None: it comes alone.
         """
         symbol, side, size = intent.symbol, intent.side, intent.size
         view = self.view
         if not 0 < size < math.inf:
-            return self._veto(intent, "guard", f"{size!r} is no size"), 0.0, 0.0
+            return _refusal(intent, "guard", f"{size!r} is no size"), 0.0, 0.0
         position = book.position(symbol)
         working = book.working(symbol)
         facts = view.known.get(symbol) or view.facts(symbol)
@@ -215,11 +230,13 @@ class Guard:
                 closing_part(side, size, position, working, group) if working else min(size, abs(position))
             )
             if closing >= size * (1 - SLACK):
-                # An exit may unbalance the portfolio: it uses up what the rules on totals gave away.
+                # An exit may unbalance the portfolio, and it is one more in this minute: it uses up what
+                # the rules gave away.
                 self._budget -= size * price * facts[1]
+                self._batch = max(self._batch - 1, 0)
                 if extra is None and not blind:
                     self._count(intent, size, position, working, price, facts)
-                return self._allow(intent), 0.0, 0.0
+                return Decision(intent=intent), 0.0, 0.0
         if blind or not price > 0:
             why = blind or f"{symbol} has no price yet"
             return self._settle(intent, closing, 0.0, [_vetoed("guard", why)])
@@ -233,18 +250,20 @@ class Guard:
         for name, rule, check in self._to_ask(size):
             try:
                 answer = check(opening, view)
+                if answer is None or answer.action == "allow":
+                    continue
+                fits, told = _understood(name, answer, wanted, closing)
             except Exception as error:  # noqa: BLE001 - an order that a rule could not judge is not sent
-                answer = RiskRule.veto(opening, f"the rule raised {type(error).__name__}: {error}")
-            if answer is None or answer.action == "allow":
-                continue
-            fits = answer.size if answer.action == "resize" and answer.size is not None else 0.0
-            fits = fits if 0 < fits < wanted else 0.0
+                fits, told = 0.0, replace(_vetoed(name, _raised(error)), size=closing)
             allowed = min(allowed, fits)
-            said.append(_said(name, answer, fits, closing))
+            said.append(told)
             if not fits and getattr(rule, "brake", False) and self._halts is not None:
-                self._breach(name, said[-1].reason)
+                said[-1] = self._stopped_by(told)
+        if self._broken:
+            allowed = 0.0
+            said += [_vetoed(name, why) for name, why in self._broken.items()]
         if not said:
-            decision, opened = self._allow(intent), wanted
+            decision, opened = Decision(intent=intent), wanted
         else:
             decision, opened, wanted = self._settle(intent, closing, allowed, said)
         if extra is None and decision.action != "veto":
@@ -257,7 +276,7 @@ class Guard:
         view = self.view
         if view.stamp != self._stamp or not self._batch:
             self._stamp, self._batch = view.stamp, BATCH
-            self._budget = min((rule.unasked(view) for rule in self._spared), default=0.0)
+            self._budget = self._given_away()
         self._batch -= 1
         if view.unit != view.plain_unit:
             # A price above the market makes what is there dearer too: nothing is given away for that.
@@ -265,6 +284,14 @@ class Guard:
             return self._asked
         self._budget -= size * view.unit
         return self._always if self._budget >= 0 else self._asked
+
+    def _given_away(self) -> float:
+        """Return how much money of new exposure every rule would let pass without looking."""
+        try:
+            given = [float(rule.unasked(self.view)) for rule in self._spared]
+        except Exception:  # noqa: BLE001 - then every rule is asked about every order
+            return 0.0
+        return min(given, default=0.0) if all(money >= 0 for money in given) else 0.0
 
     def _settle(
         self, intent: Intent, closing: float, allowed: float, said: Sequence[Answer]
@@ -276,35 +303,13 @@ class Guard:
         passes = closing + allowed if allowed > 0 else closing
         answers = tuple(said)
         reasons = tuple(f"{answer.rule}: {answer.reason}" for answer in said)
-        rules = {answer.rule for answer in said}
         if passes <= 0:
-            self.tally.vetoed += 1
-            self.tally.vetoed_by.update(rules)
             refused = Decision(intent=intent, action="veto", size=0.0, reasons=reasons, answers=answers)
             return refused, 0.0, size - closing
         if closing and allowed <= 0:
             reasons = (*reasons, f"the part that closes the position, {closing:g}, passes")
-        self.tally.shrunk += 1
-        self.tally.shrunk_by.update(rules)
-        for sent in self._told:
-            sent(intent, self.view)
         decision = Decision(intent=intent, action="resize", size=passes, reasons=reasons, answers=answers)
         return decision, max(0.0, allowed), size - closing
-
-    def _allow(self, intent: Intent) -> Decision:
-        self.tally.allowed += 1
-        view = self.view
-        for sent in self._told:
-            sent(intent, view)
-        return Decision(intent=intent)
-
-    def _veto(self, intent: Intent, rule: str, reason: str) -> Decision:
-        self.tally.vetoed += 1
-        self.tally.vetoed_by[rule] += 1
-        answers = (_vetoed(rule, reason),)
-        return Decision(
-            intent=intent, action="veto", size=0.0, reasons=(f"{rule}: {reason}",), answers=answers
-        )
 
     # -- halt states -------------------------------------------------------------------------
 
@@ -325,13 +330,24 @@ class Guard:
         # A store that fails for a moment reads as REDUCING too; only somebody's word resumes.
         if halt.state == ACTIVE and self._known and halt.when not in (None, self._resumed):
             self.view.look(book)
-            for rule in self.rules.values():
+            for name, rule in self.rules.items():
                 if isinstance(rule, _Braking):
-                    rule.reset(self.view)
+                    try:
+                        rule.reset(self.view)
+                    except Exception as error:  # noqa: BLE001 - exits still pass
+                        self._broken[name] = _raised(error)
         if halt.state == ACTIVE:
             self._known, self._resumed = True, halt.when
         self._state = halt.state
         return halt
+
+    def _stopped_by(self, told: Answer) -> Answer:
+        """Set ``REDUCING`` for a brake; where that fails, its answer says so and still holds."""
+        try:
+            self._breach(told.rule, told.reason)
+        except Exception as error:  # noqa: BLE001 - a store that is away must not keep an exit back
+            return replace(told, reason=f"{told.reason}; the halt state could not be set: {error}")
+        return told
 
     def _breach(self, name: str, why: str) -> None:
         if self._state == ACTIVE and self._halts is not None:
@@ -367,12 +383,8 @@ class Guard:
     def usage(self, book: Book) -> list[tuple[str, Usage]]:
         """Return each rule's limits with how much of them is used, as ``(rule, usage)``."""
         self.view.look(book)
-        return [
-            (name, row)
-            for name, rule in self.rules.items()
-            if isinstance(rule, Measures)
-            for row in rule.usage(self.view)
-        ]
+        measured = [(name, rule) for name, rule in self.rules.items() if isinstance(rule, Measures)]
+        return [(name, row) for name, rule in measured for row in rule.usage(self.view)]
 
     def summary(self) -> dict[str, object]:
         """Return profile, limits and counts as plain data, for `run.json`."""
@@ -426,12 +438,36 @@ _FAMILY = ("its family was vetoed",)
 _SCALED = "scaled to what its parent opens"
 
 
-def _said(name: str, answer: Decision, fits: float, closing: float) -> Answer:
-    """Return what the rule `name` said: the size that `fits` opens, that of `closing` passes anyhow."""
-    # A stranger's rule need not give numbers.
+def _understood(name: str, answer: Decision, wanted: float, closing: float) -> tuple[float, Answer]:
+    """Return the size that fits, and what the rule `name` said; that of `closing` passes anyhow.
+
+    A stranger's rule need not give numbers. What is no answer raises whatever it raises.
+    """
+    size = answer.size
+    resizes = answer.action == "resize" and size is not None and bool(0 < size < wanted)
+    fits = float(size) if resizes and size is not None else 0.0
+    if isinstance(answer.reasons, str):
+        raise TypeError("its reasons are no tuple of texts")
     given = answer.answers[0] if answer.answers else Answer(rule=name, action=answer.action)
     action: Action = "resize" if fits else "veto"
-    return replace(given, rule=name, action=action, reason="; ".join(answer.reasons), size=closing + fits)
+    reason = "; ".join(map(str, answer.reasons))
+    return fits, replace(
+        given, rule=name, action=action, reason=reason, size=closing + fits,
+        limit=_number(given.limit), seen=_number(given.seen), numbers=dict(given.numbers),
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _raised(error: Exception) -> str:
+    return f"the rule raised {type(error).__name__}: {error}"
+
+
+def _refusal(intent: Intent, rule: str, reason: str) -> Decision:
+    answers = (_vetoed(rule, reason),)
+    return Decision(intent=intent, action="veto", size=0.0, reasons=(f"{rule}: {reason}",), answers=answers)
 
 
 def _vetoed(rule: str, reason: str) -> Answer:

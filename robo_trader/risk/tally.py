@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from robo_trader.records import Decision
+
 
 @dataclass(slots=True)
 class Tally:
-    """Orders by what became of them; a bracket's children are counted with their parent.
+    """Orders by what became of them; each of a bracket counts.
 
     `shrunk_by` and `vetoed_by` count every rule that took part, so they may add up to more than
     `shrunk` and `vetoed`. `lifted` counts how often a brake let go by itself.
@@ -22,6 +24,22 @@ class Tally:
     shrunk_by: Counter[str] = field(default_factory=Counter)
     vetoed_by: Counter[str] = field(default_factory=Counter)
     lifted: Counter[str] = field(default_factory=Counter)
+
+    def count(self, decision: Decision) -> None:
+        """Count a decision, and the rules that took part in it."""
+        action = decision.action
+        if action == "allow":
+            self.allowed += 1
+            return
+        by = [answer.rule for answer in decision.answers]
+        # What no rule said (an exit that is left out, a family that was vetoed) is the bracket's doing.
+        rules = dict.fromkeys(by or ["bracket"])
+        if action == "resize":
+            self.shrunk += 1
+            self.shrunk_by.update(rules.keys())
+        else:
+            self.vetoed += 1
+            self.vetoed_by.update(rules.keys())
 
     @property
     def orders(self) -> int:
