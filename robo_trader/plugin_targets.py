@@ -11,12 +11,16 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from robo_trader.errors import ConfigError, PluginError, did_you_mean
 from robo_trader.hookspecs import KINDS, Kind, Offer
 from robo_trader.plugin_hooks import label
 from robo_trader.plugin_rows import PluginRow, one_line
+
+#: What may pass at most from an event to its signals.
+LONGEST_LATENCY = timedelta(days=30)
 
 
 def load_target(offer: Offer, row: PluginRow) -> type:
@@ -121,13 +125,31 @@ def make(offer: Offer, cls: type, options: Mapping[str, Any]) -> Any:
             hint=f"see {where} of robo.toml",
         ) from error
     if offer.kind == "analyst":
-        kinds = getattr(thing, "kinds", None)
-        if isinstance(kinds, str) or not kinds or not all(isinstance(kind, str) for kind in kinds):
-            raise PluginError(
-                f"the analyst {offer.name!r} has kinds = {kinds!r}",
-                hint='say which events it reads, such as kinds = {"news"}',
-            )
+        _check_analyst(f"the analyst {offer.name!r}", thing)
     return thing
+
+
+def _check_analyst(what: str, thing: Any) -> None:
+    """Refuse what would let an analyst's views count before its event was known, or hide what it knows."""
+    kinds = getattr(thing, "kinds", None)
+    if isinstance(kinds, str) or not kinds or not all(isinstance(kind, str) for kind in kinds):
+        raise PluginError(
+            f"{what} has kinds = {kinds!r}", hint='say which events it reads, such as kinds = {"news"}'
+        )
+    latency = getattr(thing, "latency", None)
+    if latency is not None and not (
+        isinstance(latency, timedelta) and timedelta(0) <= latency <= LONGEST_LATENCY
+    ):
+        raise PluginError(
+            f"{what} has latency = {latency!r}",
+            hint=f"give a timedelta from 0 to {LONGEST_LATENCY.days} days, or None for the setting's",
+        )
+    clean_from = getattr(thing, "clean_from", None)
+    if clean_from is not None and not (isinstance(clean_from, datetime) and clean_from.tzinfo is not None):
+        raise PluginError(
+            f"{what} has clean_from = {clean_from!r}",
+            hint="give a datetime with a time zone, such as datetime(2025, 7, 1, tzinfo=UTC), or None",
+        )
 
 
 def takes(cls: type, option: str) -> bool:

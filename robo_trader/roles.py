@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from robo_trader.bars.frame import BarFrame
 from robo_trader.config import Config
-from robo_trader.errors import UsageError, did_you_mean
+from robo_trader.errors import ConfigError, UsageError, did_you_mean
 from robo_trader.events.tape import EventTape
 from robo_trader.inputs import Inputs
+from robo_trader.intelligence.judging import reason_of
 from robo_trader.intelligence.roles import NEWS, OFFLINE
+from robo_trader.plugin_targets import LONGEST_LATENCY
 from robo_trader.plugins import PluginHost
 from robo_trader.records import Event, View
 from robo_trader.signals import RoleSignals, SignalTape
@@ -114,7 +116,7 @@ class Roles:
                 abstained = sum(a.analyst == name for a in reading.abstained)
                 provider = self._host.provider("analyst", name)
                 clean_from = getattr(analyst, "clean_from", None)
-                rows.append({
+                row = {
                     "name": name,
                     "plugin": provider.name,
                     "version": provider.version,
@@ -123,8 +125,8 @@ class Roles:
                     "views": sum(view.analyst == name for view in reading.views),
                     "abstained": abstained - failed,
                     "failed": failed,
-                    **_described(analyst),
-                })  # fmt: skip
+                }
+                rows.append({**row, **{key: v for key, v in _described(analyst).items() if key not in row}})
         return {"analysts": rows} if rows else {}
 
     def estimates(self) -> dict[str, Estimate]:
@@ -220,9 +222,15 @@ class Roles:
     def _latency(self, name: str, analyst: Any) -> timedelta:
         """Return the setting where somebody set it, else the analyst's own, else the default."""
         own: timedelta | None = getattr(analyst, "latency", None)
-        if own is None or not self._conf.is_default("intelligence.latency"):
-            return self._conf.duration("intelligence.latency")
-        return own
+        if own is not None and self._conf.is_default("intelligence.latency"):
+            return own
+        found = self._conf.duration("intelligence.latency")
+        if found > LONGEST_LATENCY:
+            raise ConfigError(
+                f"intelligence.latency is {found.days} days",
+                hint=f"at most {LONGEST_LATENCY.days} days can pass from an event to its signal, such as 2s",
+            )
+        return found
 
     # -- signal packs ----------------------------------------------------------------------------
 
@@ -247,5 +255,8 @@ def events_in(tape: EventTape, frames: Sequence[BarFrame]) -> EventTape:
 def _described(analyst: Any) -> Mapping[str, Any]:
     """Return what an analyst wants recorded; a class that only has `read` says nothing."""
     describe = getattr(analyst, "describe", None)
-    found = describe() if callable(describe) else {}
-    return dict(found) if isinstance(found, Mapping) else {}
+    try:
+        found = describe() if callable(describe) else {}
+        return dict(found) if isinstance(found, Mapping) else {}
+    except Exception as error:  # noqa: BLE001 - a stranger's analyst may raise anything
+        return {"described": f"failed: {reason_of(error)}"}

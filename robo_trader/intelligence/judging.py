@@ -7,9 +7,11 @@ alike moves alike in both. Nothing here raises for what an answer holds.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from numbers import Real
 from typing import Any
 
 from robo_trader.errors import RoboError
@@ -19,6 +21,9 @@ from robo_trader.records import Abstain, Event, View
 from robo_trader.signals.stream import EVERYTHING
 
 _LONGEST = timedelta(days=366)
+_LONGEST_REASON = 2_000  # characters
+_MOST_VIEWS = 1_000  # of one event
+_ANY = ""
 
 Linking = Callable[[Event], Collection[str]]
 
@@ -68,6 +73,8 @@ def judged(answer: Any) -> Sequence[View] | Abstain | Failed:
         return answer
     if answer is None or isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Sequence):
         return Failed(f"it answered with {type(answer).__name__}, not with a list of views")
+    if len(answer) > _MOST_VIEWS:
+        return Failed(f"it answered with {len(answer)} views, more than {_MOST_VIEWS}")
     for view in answer:
         if not isinstance(view, View):
             return Failed(f"it answered with a list of {type(view).__name__}, not of views")
@@ -75,7 +82,17 @@ def judged(answer: Any) -> Sequence[View] | Abstain | Failed:
             return Failed(f"a view's symbol is {view.symbol!r}")
         if not isinstance(view.horizon, timedelta) or view.horizon <= timedelta(0):
             return Failed(f"a view's horizon is {view.horizon!r}")
+        if not (_within(view.score, -1.0) and _within(view.confidence, 0.0)):
+            return Failed(f"a view's score is {view.score!r} and its confidence {view.confidence!r}")
+        for name in ("because", "model", "prompt_hash"):
+            value = getattr(view, name)
+            if not isinstance(value, str) and (value is not None or name == "because"):
+                return Failed(f"a view's {name} is {type(value).__name__}, not text")
     return answer
+
+
+def _within(number: Any, least: float) -> bool:
+    return isinstance(number, Real) and bool(least <= number <= 1.0)
 
 
 def keep(
@@ -95,10 +112,21 @@ def keep(
             elif view.symbol != EVERYTHING and view.symbol not in allowed:
                 out.outside += 1
             else:
-                horizon = min(view.horizon, _LONGEST)
-                out.views.append(
-                    replace(view, event_id=id, analyst=name, horizon=horizon, in_sample=None, at=None)
-                )
+                out.views.append(_kept(view, id, name))
+
+
+def _kept(view: View, event_id: str, analyst: str) -> View:
+    """Return the host's own copy of a view: of a stranger's subclass only the values are taken."""
+    return View(
+        symbol=view.symbol, score=float(view.score), confidence=float(view.confidence),
+        horizon=min(view.horizon, _LONGEST), because=view.because[:_LONGEST_REASON],
+        event_id=event_id, analyst=analyst, model=view.model, prompt_hash=view.prompt_hash,
+    )  # fmt: skip
+
+
+def handed(event: Event) -> Event:
+    """Return a copy of `event` to hand to a stranger, so that what is changed in it changes nothing here."""
+    return replace(event, data=deepcopy(dict(event.data)))
 
 
 def wants_past(analyst: Any) -> bool:
@@ -123,12 +151,26 @@ def reason_of(error: BaseException) -> str:
     return " ".join(text.split())[:300]
 
 
+def doubts_of(views: Iterable[View]) -> dict[tuple[str, str], float]:
+    """Return what the offline analyst thinks, by (event id, symbol); "" stands for any symbol of an event."""
+    found: dict[tuple[str, str], float] = {}
+    for view in views:
+        id = view.event_id or ""
+        found[id, view.symbol] = view.score
+        found.setdefault((id, _ANY), view.score)
+    return found
+
+
 def is_disputed(view: View, doubts: Mapping[tuple[str, str], float]) -> bool:
-    """Tell whether the offline analyst, by (event id, symbol), reads the event the other way."""
+    """Tell whether the offline analyst reads the event of `view` the other way.
+
+    A view of every instrument is measured by what the offline analyst thinks of any.
+    """
     if view.analyst == OFFLINE or not doubts:
         return False
     id = view.event_id or ""
-    thought = doubts.get((id, view.symbol), doubts.get((id, EVERYTHING), 0.0))
+    thought = doubts.get((id, EVERYTHING), 0.0)
+    thought = doubts.get((id, _ANY if view.symbol == EVERYTHING and not thought else view.symbol), thought)
     return thought * view.score < 0
 
 

@@ -22,13 +22,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from robo_trader.clock import to_ns
-from robo_trader.errors import ModelError
+from robo_trader.errors import ModelError, UsageError
 from robo_trader.intelligence.judging import (
     Abstention,
     Answers,
     Failed,
     Linking,
+    doubts_of,
+    handed,
     in_sample,
     is_disputed,
     judged,
@@ -105,6 +109,10 @@ def read_tape(
     finds the symbols of an event that names none. `frames` are the bars that an analyst may ask for.
     `progress` is called with events read and events in all.
     """
+    lag = {name: latency if isinstance(latency, timedelta) else latency[name] for name in analysts}
+    for name, passes in lag.items():
+        if passes < timedelta(0):
+            raise UsageError(f"the latency of {name} is {passes}: no signal comes before its event")
     allowed = tuple(dict.fromkeys(symbols))
     cleaned = _cleaned(tape, link, set(allowed))
     found: dict[str, Answers] = {}
@@ -113,7 +121,6 @@ def read_tape(
         base = number * len(cleaned.readable)
         tell = None if progress is None else _shifted(progress, base, total)
         found[name] = _run(_read_all(name, analyst, cleaned, tape, frames, allowed, timeout, tell))
-    lag = {name: latency if isinstance(latency, timedelta) else latency[name] for name in analysts}
     views = [
         replace(
             view,
@@ -184,6 +191,15 @@ def _cleaned(tape: EventTape, link: Linking | None, allowed: set[str]) -> _Clean
     return _Cleaned(events, readable, why, flagged)
 
 
+def _plain_tape(tape: EventTape, cleaned: _Cleaned) -> EventTape:
+    """Return what an analyst may look up: the tape's readable events, as it is shown them."""
+    shown = {event.id for event in cleaned.readable}
+    mask = np.array([event.id in shown for event in tape], dtype=bool)
+    return replace(
+        tape, events=tuple(cleaned.readable), known_ns=tape.known_ns[mask], inferred=tape.inferred[mask]
+    )
+
+
 def _withdrawn(tape: EventTape, lag: timedelta) -> dict[str, int]:
     shift = int(lag.total_seconds() * 1_000_000) * 1000
     at = {event.id or "": known + shift for event, known in zip(tape, tape.known_ns.tolist(), strict=True)}
@@ -206,6 +222,7 @@ async def _read_all(
     """Show `analyst` every event of its kinds and keep what it answers, in the order of the tape."""
     kinds = set(analyst.kinds)
     with_past = wants_past(analyst)
+    plain_tape = _plain_tape(tape, cleaned) if with_past else tape
     mine = [event for event in cleaned.readable if event.kind in kinds]
     said: list[Sequence[View] | Abstain | Failed | None] = [None] * len(mine)
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -225,9 +242,9 @@ async def _read_all(
             gate.release()
 
     for number, event in enumerate(mine):
-        past = (Past(tape, frames, to_ns(known_at(event))),) if with_past else ()
+        past = (Past(plain_tape, frames, to_ns(known_at(event))),) if with_past else ()
         try:
-            answer = analyst.read(event, *past)
+            answer = analyst.read(handed(event), *past)
         except ModelError:
             raise  # what a replay lacks, or a store that cannot be used, is for a person to mend
         except Exception as error:  # noqa: BLE001
@@ -300,7 +317,7 @@ def _doubts(
         wanted = {v.event_id for v in others}
         some = replace(cleaned, readable=[e for e in cleaned.readable if e.id in wanted])
         own = _run(_read_all(OFFLINE, judge, some, tape, frames, allowed, timeout, None))
-    return {(v.event_id or "", v.symbol): v.score for v in own.views}
+    return doubts_of(own.views)
 
 
 # -- words -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from robo_trader.events.queue import EventQueue
-from robo_trader.intelligence.judging import Failed, judged, reason_of, wants_past
+from robo_trader.intelligence.judging import Failed, handed, judged, reason_of, wants_past
 from robo_trader.news.polling import in_thread
 from robo_trader.records import Abstain, Event, View
 
@@ -63,7 +63,7 @@ class Caller:
                 raise
 
     def _read(self, event: Event) -> Any:
-        return self.analyst.read(event, *(() if self._past is None else (self._past(event),)))
+        return self.analyst.read(handed(event), *(() if self._past is None else (self._past(event),)))
 
 
 class Lane:

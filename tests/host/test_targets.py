@@ -14,6 +14,7 @@ from .conftest import Site
 PARTS = """
 from robo_trader import Analyst, BarSource, EventSource, Notifier, RiskRule, SignalSource
 import backtrader as bt
+from datetime import datetime, timedelta
 
 class Strategy(bt.Strategy): ...
 class NoStrategy: ...
@@ -46,6 +47,16 @@ class ReadsNothing(Analyst):
     def read(self, event): return []
 class ReadsText(ReadsNothing):
     kinds = "news"
+class SeesAhead(ReadsNothing):
+    kinds = ("news",)
+    latency = timedelta(days=-30)
+class TakesForever(SeesAhead):
+    latency = timedelta(days=31)
+class TakesText(SeesAhead):
+    latency = "2s"
+class NaivelyClean(ReadsNothing):
+    kinds = ("news",)
+    clean_from = datetime(2020, 1, 1)
 
 class Scores(SignalSource):
     also = ("VIX",)
@@ -176,6 +187,21 @@ def test_a_bad_target_shows_when_first_used_and_in_check(
 def test_an_analyst_says_what_it_reads(name: str, parts: Site) -> None:
     parts.registering("p", f'add.analyst("x", "zz_parts:{name}")')
     with pytest.raises(PluginError, match=r"has kinds = .*say which events it reads"):
+        parts.host().create("analyst", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SeesAhead", r"latency = datetime\.timedelta\(days=-30\)"),
+        ("TakesForever", "timedelta from 0 to 30 days"),
+        ("TakesText", "latency = '2s'"),
+        ("NaivelyClean", "clean_from = .*time zone"),
+    ],
+)
+def test_an_analyst_cannot_speak_before_its_events(name: str, said: str, parts: Site) -> None:
+    parts.registering("p", f'add.analyst("x", "zz_parts:{name}")')
+    with pytest.raises(PluginError, match=said):
         parts.host().create("analyst", "x")
 
 
