@@ -12,8 +12,9 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote
 
 from robo_trader.events.confusables import STYLED, fold, script
@@ -24,6 +25,7 @@ from robo_trader.records import Event
 #: Characters that are kept of one text.
 LIMIT = 20_000
 _TITLE_LIMIT = 1_000
+_DATA_LIMIT = 2_000
 _RAW_FACTOR = 8  # markup may take most of a page
 _ROUNDS = 4
 
@@ -110,12 +112,18 @@ def clean(text: str, *, limit: int = LIMIT) -> Clean:
 def clean_event(event: Event) -> tuple[Event, tuple[str, ...]]:
     """Return `event` with title and body cleaned, and the flags of both, sorted.
 
+    What is suspicious in the texts of its `data` counts, too: a model may be shown them.
+
     The flags also stand in ``data["hygiene"]`` where there are any; flags that stand there already
     (from an earlier cleaning) are kept, so that text does not become innocent by being stored.
     """
     title, body = clean(event.title, limit=_TITLE_LIMIT), clean(event.body)
     earlier = event.data.get(KEY, ())
     known = {flag for flag in earlier if flag in FLAGS} if isinstance(earlier, list | tuple) else set()
+    if body.text and talks_to_a_model(f"{title.text[-300:]} {body.text[:300]}"):
+        known.add("instructions")  # half an order in each
+    for text in _texts({name: value for name, value in event.data.items() if name != KEY}):
+        known |= SUSPICIOUS.intersection(clean(text, limit=_DATA_LIMIT).flags)
     flags = tuple(sorted({*title.flags, *body.flags, *known}))
     one_line = " ".join(title.text.split())
     if flags and list(earlier) != list(flags):
@@ -123,6 +131,19 @@ def clean_event(event: Event) -> tuple[Event, tuple[str, ...]]:
     if one_line != event.title or body.text != event.body:
         event = replace(event, title=one_line, body=body.text)
     return event, flags
+
+
+def _texts(value: Any, depth: int = 8) -> Iterator[str]:
+    """Yield the texts and names in an event's data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping) and depth:
+        for name, inner in value.items():
+            yield from _texts(str(name))
+            yield from _texts(inner, depth - 1)
+    elif isinstance(value, list | tuple) and depth:
+        for inner in value:
+            yield from _texts(inner, depth - 1)
 
 
 def _round(text: str, flags: set[str]) -> str:

@@ -7,6 +7,7 @@ Lines that begin with ``#`` are remarks. The files are part of the package: a br
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 
@@ -31,5 +32,6 @@ def sections(name: str) -> dict[str, AnyOf]:
         if re.fullmatch(r"\[[\w ]+\]", line):
             title = line[1:-1]
         else:
-            lines.setdefault(title, []).append(line)
+            # As cleaned text is: Thai spells a vowel otherwise there.
+            lines.setdefault(title, []).append(unicodedata.normalize("NFKC", line))
     return {title: AnyOf(found) for title, found in lines.items()}

@@ -108,10 +108,14 @@ def signal_of(name: str, symbol: str, at: int, said: Consensus, until: int) -> S
 
 
 def corrections(events: Collection[Event], at: Mapping[str, int]) -> dict[str, int]:
-    """Return from when each corrected event no longer counts: the `at` of what corrects it first."""
+    """Return from when each corrected event no longer counts: the `at` of what corrects it first.
+
+    Only the source that told of a thing can take it back.
+    """
     over: dict[str, int] = {}
+    source = {event.id: (event.source or "").casefold() for event in events}
     for event in events:
-        if event.revision_of and event.id and event.id in at:
-            before = over.get(event.revision_of)
-            over[event.revision_of] = at[event.id] if before is None else min(before, at[event.id])
+        was = event.revision_of
+        if was and event.id and event.id in at and source.get(was) == source[event.id]:
+            over[was] = min(at[event.id], over.get(was, at[event.id]))
     return over

@@ -184,10 +184,12 @@ def test_each_analyst_has_its_own_latency() -> None:
 
 
 def test_a_correction_silences_what_it_corrects() -> None:
-    events = [event(0), event(1, revision_of="e0")]
-    reading = read(Says(lambda e: [view()] if e.id == "e0" else Abstain("a correction")), events)
-    first, last = reading.signals()
+    events = [event(0), event(1, revision_of="e0", source="S0")]
+    once = Says(lambda e: [view()] if e.id == "e0" else Abstain("a correction"))
+    first, last = read(once, events).signals()
     assert (first.value, last.value, last.at) == (pytest.approx(0.30), 0.0, NOON + HOUR)
+    (alone,) = read(once, [event(0), event(1, revision_of="e0", source="another")]).signals()
+    assert alone == first
 
 
 def test_the_past_ends_with_the_event_itself() -> None:
