@@ -30,6 +30,7 @@ from robo_trader.intelligence.judging import (
     Answers,
     Failed,
     Linking,
+    doubts_of,
     in_sample,
     is_disputed,
     keep,
@@ -306,7 +307,7 @@ class Pipeline:
         ):
             own = Answers()
             keep(own, OFFLINE, event, await judge.ask(event), self._symbols)
-            doubts = {(v.event_id or "", v.symbol): v.score for v in own.views}
+            doubts = doubts_of(own.views)
         reason = kept.abstained[0].reason if kept.abstained else ""
         outcome = "failed" if isinstance(answer, Failed) else "views" if not reason else "abstained"
         if outcome == "failed":
