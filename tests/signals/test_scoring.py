@@ -29,6 +29,24 @@ class Normalised:
         return (bars.close - bars.close.min()) / (bars.close.max() - bars.close.min())
 
 
+class Seldom:
+    """Warns of great falls, a bar too early."""
+
+    def score(self, bars: Any) -> Any:
+        return np.append(np.where(np.diff(bars.close) / bars.close[:-1] < -0.04, -1.0, 0.0), 0.0)
+
+
+class Remembers:
+    """Looks ahead in the longest bars that any of its instances has seen."""
+
+    longest: Any = np.array([])
+
+    def score(self, bars: Any) -> Any:
+        if len(bars) > len(Remembers.longest):
+            Remembers.longest = np.array(bars.close)
+        return np.sign(np.append(np.diff(Remembers.longest), 0.0))[: len(bars)]
+
+
 class Fear:
     also = ("OTHER",)
 
@@ -41,7 +59,7 @@ def test_the_numbers_are_the_packs_own() -> None:
     np.testing.assert_array_equal(score("m", Momentum, bars, {}), Momentum().score(bars))
 
 
-@pytest.mark.parametrize("pack", [Ahead, Normalised])
+@pytest.mark.parametrize("pack", [Ahead, Normalised, Seldom, Remembers])
 def test_a_number_that_knows_a_later_bar_is_an_error_that_names_the_pack(pack: type) -> None:
     with pytest.raises(PluginError, match="the signal 'peek' depends on later bars: for the bar of TRIAL"):
         check("peek", pack)
@@ -50,7 +68,7 @@ def test_a_number_that_knows_a_later_bar_is_an_error_that_names_the_pack(pack: t
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda bars: [0.1], r"array of shape \(1,\) for 400 bars"),
+        (lambda bars: [0.1], r"array of shape \(1,\) for \d+ bars"),
         (lambda bars: np.full(len(bars), 1.5), "says 1.5 for the bar"),
         (lambda bars: np.full(len(bars), np.inf), "says inf"),
         (lambda bars: ["x"] * len(bars), "ValueError"),
@@ -61,6 +79,11 @@ def test_wrong_answers_are_errors(answer: Any, said: str) -> None:
     pack = type("Pack", (), {"score": lambda self, bars: answer(bars)})
     with pytest.raises(PluginError, match=f"the signal 'x'.*{said}"):
         check("x", pack)
+
+
+def test_few_numbers_that_change_in_time_are_no_look_ahead() -> None:
+    late = type("P", (), {"score": lambda self, b: np.append([0.0], np.diff(b.close) / b.close[:-1] < -0.04)})
+    check("late", late)
 
 
 def test_other_symbols_are_joined_as_of_each_bars_end() -> None:
