@@ -92,7 +92,7 @@ def judged(answer: Any) -> Sequence[View] | Abstain | Failed:
 
 
 def _within(number: Any, least: float) -> bool:
-    return isinstance(number, Real) and bool(least <= number <= 1.0)
+    return isinstance(number, Real) and least <= float(number) <= 1.0
 
 
 def keep(
