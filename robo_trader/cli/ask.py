@@ -51,7 +51,7 @@ def ask(
     config_file: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Ask an analyst what a text means: a score from -1 (bad) to 1 (good), and why.
+    """Ask an analyst what a headline means: a score from -1 (bad) to 1 (good), and why.
 
     The offline analyst, who is asked by default, needs no key and no network. With --file each line is a
     text of its own; with --json each answer is one line of JSON: text, symbol, score, confidence,

@@ -41,7 +41,7 @@ Kinds = Annotated[
 @app.callback()
 @example("robo events fetch yahoo cnbc", "robo events list --symbols AAPL", "robo events fetch --follow")
 def events() -> None:
-    """Fetch news and other events, and see what was known at any moment."""
+    """Fetch news and other events, and see what was known when."""
 
 
 @app.command("list", cls=RoboCommand)
