@@ -288,12 +288,20 @@ class Pipeline:
 
     # -- reading -------------------------------------------------------------------------------------
 
-    async def _show(self, caller: Caller, original: Event) -> None:
-        """Show an event to its analyst and keep what can be kept of the answer."""
+    async def _show(self, caller: Caller, event: Event) -> None:
+        """Show an event to its analyst; whatever happens, something is logged of it."""
+        try:
+            said = await self._shown(caller, event)
+        except Exception as error:  # noqa: BLE001 - the next event is to be read whatever this one did
+            said = _Said(event, caller.name, "failed", reason_of(error))
+        if said.outcome == "failed":
+            self._report(f"analyst {caller.name}: {said.reason}")
+        self._settle(said)
+
+    async def _shown(self, caller: Caller, original: Event) -> _Said:
         event, bad = plain(original, self._link, self._symbols)
         if bad:
-            self._settle(_Said(event, caller.name, "suspicious", ", ".join(sorted(bad))))
-            return
+            return _Said(event, caller.name, "suspicious", ", ".join(sorted(bad)))
         answer = await caller.ask(event)
         kept = Answers()
         keep(kept, caller.name, event, answer, self._symbols)
@@ -310,10 +318,8 @@ class Pipeline:
             doubts = doubts_of(own.views)
         reason = kept.abstained[0].reason if kept.abstained else ""
         outcome = "failed" if isinstance(answer, Failed) else "views" if not reason else "abstained"
-        if outcome == "failed":
-            self._report(f"analyst {caller.name}: {reason}")
         known = in_sample(caller.analyst, event)
-        self._settle(_Said(event, caller.name, outcome, reason, kept.views, doubts, known))
+        return _Said(event, caller.name, outcome, reason, kept.views, doubts, known)
 
     def _settle(self, said: _Said) -> None:
         self._said.append(said)
