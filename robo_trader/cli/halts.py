@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robo_trader.cli import out
+from robo_trader.errors import RoboError
 from robo_trader.risk.halt import Halt, HaltStore
 
 #: The journal of a project that names no other.
@@ -28,20 +29,26 @@ def open_store(config: Config) -> State:
     return open_state(config.resolve("state.url"))
 
 
-def halt_store(config: Config) -> HaltStore:
-    """Return the halt state's store and file; its changes go into the project's journal."""
-    return HaltStore(open_store(config), on_change=lambda halt: _journal(config, halt))
+def halt_store(config: Config, store: State) -> HaltStore:
+    """Return the halt state in `store` and in its file; its changes go into the project's journal."""
+    return HaltStore(store, on_change=lambda halt: _journal(config, halt))
 
 
 def _journal(config: Config, halt: Halt) -> None:
     """Write a change into the journal that is configured, or the one that sessions have left here."""
     from robo_trader.journal.halting import note_halt
 
-    url = config.resolve("journal.url")
-    if not url and not JOURNAL.is_file():
-        return
     assert halt.when is not None, "a change has a time"
-    if trouble := note_halt(halt.when, halt.state, halt.who, halt.why, url, folder=JOURNAL.parent):
+    try:
+        url = config.resolve("journal.url")
+    except RoboError as error:
+        # Where the journal is, nobody knows; the state is set all the same.
+        trouble = str(error)
+    else:
+        if not url and not JOURNAL.is_file():
+            return
+        trouble = note_halt(halt.when, halt.state, halt.who, halt.why, url, folder=JOURNAL.parent)
+    if trouble:
         out.note(f"the journal does not have this change: {trouble}", label="warning")
 
 

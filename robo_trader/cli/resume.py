@@ -29,5 +29,6 @@ def resume(
     from robo_trader.cli import halts
     from robo_trader.config import load_config
 
-    store = halts.halt_store(load_config(config_file))
+    config = load_config(config_file)
+    store = halts.halt_store(config, halts.open_store(config))
     halts.show(store.set("ACTIVE", who=halts.who(), why=why), as_json)

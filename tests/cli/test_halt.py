@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from robo_trader.journal.live import open_journal
 from robo_trader.journal.reading import read_file
 from robo_trader.risk.usage import Usage, publish
@@ -59,6 +61,34 @@ def test_a_journal_that_cannot_be_written_delays_no_halt(robo: Any, home: Path) 
     with open_journal() as journal:
         assert journal.replayed == 1
     assert halts(home / ".robo" / "journal.sqlite") == [("HALTED", "now")]
+
+
+def test_a_journal_that_nobody_can_name_delays_neither_halt_nor_resume(robo: Any, home: Path) -> None:
+    (home / "robo.toml").write_text('[journal]\nurl = "env:NOT_SET_HERE"\n')
+    halted, resumed = robo("halt"), robo("resume")
+    assert (halted.code, resumed.code) == (0, 0)
+    assert halted.out.startswith("HALTED") and resumed.out.startswith("ACTIVE")
+    assert "NOT_SET_HERE" in halted.err and "the journal does not have this change" in resumed.err
+
+
+@pytest.mark.parametrize(
+    ("toml", "code", "says"),
+    [
+        ('[state]\nurl = "env:NOT_SET_HERE"\n', 2, "NOT_SET_HERE"),
+        ("[state\n", 2, "robo.toml is not valid TOML"),
+        ("[stat]\n", 2, "stat"),
+        ('[state]\nurl = "redis://:secret@127.0.0.1:1/0"\n', 1, "Redis cannot be reached"),
+    ],
+)
+def test_a_halt_needs_no_configuration_and_no_store(
+    robo: Any, home: Path, monkeypatch: pytest.MonkeyPatch, toml: str, code: int, says: str
+) -> None:
+    monkeypatch.setattr("robo_trader.state.redis_store.PATIENCE", 0.0)
+    (home / "robo.toml").write_text(toml)
+    answer = robo("halt", "--why", "now", "--json")
+    assert answer.code == code and says in answer.err and "secret" not in answer.err
+    assert json.loads(answer.out)["state"] == "HALTED"
+    assert (home / ".robo" / "HALT").read_text().startswith("HALTED\nset by ")
 
 
 def test_a_plain_file_halts_too(robo: Any, home: Path) -> None:
