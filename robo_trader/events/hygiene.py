@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -90,6 +91,16 @@ def is_suspicious(flags: Iterable[str]) -> bool:
 
 def clean(text: str, *, limit: int = LIMIT) -> Clean:
     """Return `text` made plain, at most `limit` characters long, with the flags of what was found."""
+    return _title(text, limit) if len(text) <= _TITLE_LIMIT else _clean(text, limit)
+
+
+@lru_cache(maxsize=4_096)
+def _title(text: str, limit: int) -> Clean:
+    """Return a short text made plain: one and the same is asked for by who links, reads and compares it."""
+    return _clean(text, limit)
+
+
+def _clean(text: str, limit: int) -> Clean:
     flags: set[str] = set()
     if len(text) > limit * _RAW_FACTOR:
         text = text[: limit * _RAW_FACTOR]

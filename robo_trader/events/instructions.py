@@ -13,7 +13,7 @@ import unicodedata
 
 from robo_trader.events.patterns import sections
 
-_ORDERS = sections("instructions.txt")["orders"]
+_ORDERS = sections("instructions.txt", folded=True)["orders"]
 _ACCENT = re.compile("([a-z\u0370-\u03ff])[\u0300-\u036f]+")
 _LEET = str.maketrans("013457@$", "oieastas")
 _LEETED = re.compile(r"\b(?=\w*[a-z])(?=\w*[0134578@$])[\w@$]+")
