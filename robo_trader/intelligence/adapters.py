@@ -4,7 +4,8 @@
 OpenAI's older protocol. They use the SDKs' own `create()` without its retries and read the body
 themselves, since the SDKs' parsers lose the usage of an answer that they cannot read. No tools are
 ever offered to a model. `ask` raises nothing but cancellation: whatever goes wrong is a status.
-A key never enters a reply's detail. The SDKs are imported with the first call (some seconds).
+A key never enters a reply, nor an address that only the environment names (`OPENAI_BASE_URL`).
+The SDKs are imported with the first call (some seconds).
 """
 
 from __future__ import annotations
@@ -50,6 +51,16 @@ _STATUSES = {
 #: Codes of OpenAI's 429 that no waiting mends.
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
+#: A key of fewer characters may be a word of the answer; it hides only in details.
+_SHORTEST_KEY = 8
+#: What a request to an address of the user's may carry; the SDKs add what their variables say.
+_HEADERS = {
+    "accept", "accept-encoding", "authorization", "anthropic-version", "connection", "content-length",
+    "content-type", "host", "transfer-encoding", "user-agent", "x-api-key",
+}  # fmt: skip
+#: After so many pieces of a body others get their turn, the deadline among them.
+_PIECES = 64
+
 _Kept = tuple[Any, AsyncGenerator[None]]
 
 
@@ -63,6 +74,8 @@ class Adapter(ABC):
     sdk: tuple[str, str]
     #: The environment variable that holds the key.
     variable = ""
+    #: The provider's own address.
+    home: str | None = None
 
     def __init__(self, *, key: str = "", base_url: str | None = None, effort: str | None = None) -> None:
         self.base_url = base_url
@@ -93,20 +106,25 @@ class Adapter(ABC):
         """Ask once; `timeout` (seconds) is for each step of the connection, the deadline is the caller's."""
         sdk = importlib.import_module(self.sdk[0])
         try:
-            raw = await self._create(await self._client(), model, request, timeout)
-            reply = self._read(raw.http_response.content)
-        except sdk.APIStatusError as error:
-            reply = self._status(error.status_code, error.response.headers, error.body)
-        except sdk.APITimeoutError:
-            reply = Reply(status=Status.TIMEOUT, detail=f"no answer within {timeout:.1f} s")
+            try:
+                raw = await self._create(await self._client(), model, request, timeout)
+                reply = self._read(raw.http_response.content)
+            except sdk.APIStatusError as error:
+                reply = self._status(error.status_code, error.response.headers, error.body)
+            except sdk.APITimeoutError:
+                reply = Reply(status=Status.TIMEOUT, detail=f"no answer within {timeout:.1f} s")
         except Exception as error:  # noqa: BLE001 - an SDK's surprise must not stop a strategy
             reply = _failed(error)
         return self._told(reply, model)
 
     def _told(self, reply: Reply, model: str) -> Reply:
-        """Return `reply` with the model's name, its detail short and without the key."""
+        """Return `reply` with the model's name, without the key, its detail short, its text writable."""
         detail = reply.detail.replace(self._key, MASK) if self._key else reply.detail
-        return replace(reply, detail=plain(detail)[:_LONGEST_DETAIL], model=model)
+        # JSON may hold halves of characters, which no file takes.
+        text = reply.text.encode("utf-8", "replace").decode()
+        if len(self._key) >= _SHORTEST_KEY:
+            text = text.replace(self._key, MASK)
+        return replace(reply, text=text, detail=plain(detail)[:_LONGEST_DETAIL], model=model)
 
     async def _client(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -138,11 +156,16 @@ class Adapter(ABC):
 
     def _new_client(self) -> Any:
         sdk = importlib.import_module(self.sdk[0])
-        http = sdk.DefaultAsyncHttpxClient(event_hooks={"response": [_bound]}, follow_redirects=False)
+        more: dict[str, Any] = {}
+        if self.base_url is not None and is_loopback(self.base_url):
+            # What goes to this machine passes no proxy, whatever the environment says.
+            more = {"trust_env": False, "mounts": dict.fromkeys(("http://", "https://", "all://"))}
+        hooks = {"response": [_bound], "request": [] if self.base_url is None else [self._strip]}
+        http = sdk.DefaultAsyncHttpxClient(event_hooks=hooks, follow_redirects=False, **more)
         client = getattr(sdk, self.sdk[1])(
-            # Given always, so that no SDK goes looking for another key.
+            # Given always, so that no SDK goes looking for another key or another address.
             api_key=self._key or "none",
-            base_url=self.base_url,
+            base_url=self.base_url or self.home,
             max_retries=0,
             http_client=http,
             # Unpacked bodies cannot be bounded before they are unpacked.
@@ -150,6 +173,15 @@ class Adapter(ABC):
         )
         self._resource(client)
         return client
+
+    async def _strip(self, request: Any) -> None:
+        """Take away what the SDK took from the environment: it is meant for the provider's own server."""
+        for name, value in list(request.headers.items()):
+            secret = name in ("authorization", "x-api-key")
+            if (secret and not value.endswith(self._key or "none")) or (
+                name not in _HEADERS and not name.startswith("x-stainless-")
+            ):
+                del request.headers[name]
 
     def _read(self, body: bytes) -> Reply:
         """Return what a body of a successful call says."""
@@ -206,6 +238,7 @@ class MessagesAdapter(Adapter):
 
     sdk = ("anthropic", "AsyncAnthropic")
     variable = "ANTHROPIC_API_KEY"
+    home = "https://api.anthropic.com"
 
     def _resource(self, client: Any) -> Any:
         return client.messages.with_raw_response
@@ -247,6 +280,7 @@ class ResponsesAdapter(Adapter):
 
     sdk = ("openai", "AsyncOpenAI")
     variable = "OPENAI_API_KEY"
+    home = "https://api.openai.com/v1"
 
     def _resource(self, client: Any) -> Any:
         return client.responses.with_raw_response
@@ -344,25 +378,35 @@ class _TooMuch(Exception):
 
 
 async def _bound(response: Any) -> None:
-    """Let no more than `MOST_BYTES` of a body be read; called by the HTTP client for each response."""
+    """Let no more than `MOST_BYTES` of a body be read; called by the HTTP client for each response.
+
+    An error's body is only cut: its status says what happened.
+    """
     packed = response.headers.get("content-encoding", "identity")
+    failed = not 200 <= response.status_code < 300
     if packed not in ("identity", ""):
-        await response.aclose()
-        raise _TooMuch(f"the body is packed ({packed[:20]}) although that was declined")
-    response.stream = _bounded(response.stream)
+        if not failed:
+            await response.aclose()
+            raise _TooMuch(f"the body is packed ({packed[:20]}) although that was declined")
+        del response.headers["content-encoding"]
+    response.stream = _bounded(response.stream, cut=failed)
 
 
-def _bounded(stream: Any) -> Any:
+def _bounded(stream: Any, *, cut: bool) -> Any:
     import httpx2  # comes with the SDKs
 
     class Bounded(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncGenerator[bytes]:
-            size = 0
+            size = pieces = 0
             async for chunk in stream:
-                size += len(chunk)
+                size, pieces = size + len(chunk), pieces + 1
                 if size > MOST_BYTES:
+                    if cut:
+                        return
                     raise _TooMuch(f"the body is longer than {MOST_BYTES:,} bytes")
                 yield chunk
+                if not pieces % _PIECES:
+                    await asyncio.sleep(0)
 
         async def aclose(self) -> None:
             await stream.aclose()
@@ -404,7 +448,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(text) - clock.now()).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     return min(max(0.0, seconds), _LONGEST_PAUSE) if seconds == seconds else None
 

@@ -30,6 +30,7 @@ from robo_trader.intelligence.prompts import KINDS, load_prompt
 from robo_trader.intelligence.questions import complete, question
 from robo_trader.intelligence.replies import ReplyStore
 from robo_trader.intelligence.reply import Reply, Request
+from robo_trader.masking import mask_url
 from robo_trader.records import Abstain, Event, View
 from robo_trader.state import open_state
 
@@ -215,16 +216,20 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
         )
     if base_url is not None and not _is_address(base_url):
         raise ConfigError(
-            f"[intelligence.llm] base_url is {base_url!r}", hint="write one such as http://127.0.0.1:11434/v1"
+            f"[intelligence.llm] base_url is {_shown(base_url)!r}",
+            hint="write one such as http://127.0.0.1:11434/v1",
         )
+    if base_url is None and mode != "replay":
+        _no_other_address(model.provider, kind)
+    key = _key("api_key of [intelligence.llm]", key)
     if not key and kind.variable and mode != "replay":
         if base_url is not None:
             # The key of the provider must not reach whoever else serves its protocol.
             raise ConfigError(
-                f"no key is given for {base_url}",
+                f"no key is given for {_shown(base_url)}",
                 hint=f'write api_key = "env:NAME"; {kind.variable} is sent to {model.provider} alone',
             )
-        key = os.environ.get(kind.variable)
+        key = _key(kind.variable, os.environ.get(kind.variable))
         if not key:
             raise ConfigError(
                 f"the model {model.name!r} needs a key of {model.provider}, and {kind.variable} is not set",
@@ -232,7 +237,8 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
             )
     if base_url is not None and key and not base_url.startswith("https://") and not is_loopback(base_url):
         raise ConfigError(
-            f"the key would be sent to {base_url} unencrypted", hint="use https://, or a server without key"
+            f"the key would be sent to {_shown(base_url)} unencrypted",
+            hint="use https://, or a server without key",
         )
     adapter = kind(key=key or "", base_url=base_url, effort=effort)
     if mode != "replay":
@@ -240,7 +246,38 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
     return adapter
 
 
-def _is_address(url: str) -> bool:
+def _key(where: str, value: Any) -> str | None:
+    """Return a key without the line's end that reading it from a file may have left; it is never shown."""
+    if value is None:
+        return None
+    key = value.strip() if isinstance(value, str) else ""
+    if (value and not isinstance(value, str)) or not (key.isascii() and key.isprintable()):
+        raise ConfigError(
+            f"{where} is no key: it holds what no key may hold (a line's end, an accent, …)",
+            hint="copy it once more from the provider's page",
+        )
+    return key
+
+
+def _no_other_address(provider: str, kind: type[Adapter]) -> None:
+    """Refuse what the SDKs would obey: an address in the environment, which then got the provider's key."""
+    variable = f"{provider.upper()}_BASE_URL"
+    other = os.environ.get(variable, "").rstrip("/")
+    if other and other != kind.home:
+        raise ConfigError(
+            f"{variable} is {_shown(other)}, and the environment does not decide who gets the key",
+            hint=f"unset {variable}, or write base_url and api_key under [intelligence.llm]",
+        )
+
+
+def _shown(url: Any) -> str:
+    """Return an address without the password in it."""
+    return mask_url(str(url))
+
+
+def _is_address(url: Any) -> bool:
+    if not isinstance(url, str):
+        return False
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

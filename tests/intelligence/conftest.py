@@ -54,6 +54,14 @@ def read(analyst: LLMAnalyst, *events: Event) -> list[list[View] | Abstain]:
     return asyncio.run(everything())
 
 
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that the SDKs would take from the environment of whoever runs the tests."""
+    for name in ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 Make = Callable[..., LLMAnalyst]
 
 
@@ -68,8 +76,8 @@ def make(tmp_path: Path) -> Make:
             server = server.url if vendor == "anthropic" else server.openai_url
         if vendor == "local":
             options.setdefault("model", "small")
-        options = {"replies": str(tmp_path / "replies.jsonl"), "state": f"file:{tmp_path}", **options}
-        return LLMAnalyst(provider=vendor, base_url=server, api_key="sk-test-key", **options)
+        kept = {"replies": str(tmp_path / "replies.jsonl"), "state": f"file:{tmp_path}"}
+        return LLMAnalyst(provider=vendor, base_url=server, **{"api_key": "sk-test-key", **kept, **options})
 
     return made
 
