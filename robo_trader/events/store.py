@@ -12,6 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -121,7 +122,7 @@ class EventStore:
 
     def get(self, id: str) -> Event | None:
         """Return the event with this id, or None."""
-        query, _, _ = _select(EVENTS)
+        query, _, _ = _all()
         with self._database.connection() as connection:
             row = connection.execute(query.where(EVENTS.c.id == id)).first()
         return None if row is None else _event(row).event
@@ -172,7 +173,7 @@ class EventStore:
         revisions: bool,
     ) -> list[Known]:
         until = to_ns(require_utc(time, "time"))
-        query, known, better = _select(EVENTS)
+        query, known, better = _all()
         query = query.where(known <= until)
         if since is not None:
             query = query.where(known >= to_ns(require_utc(since, "since")))
@@ -236,7 +237,7 @@ def _add(connection: sa.Connection, events: Sequence[Known], strict: bool) -> in
     ids = list(dict.fromkeys(str(known.event.id) for known in events))
     found: dict[str, _Held] = {}
     for start in range(0, len(ids), _CHUNK):
-        query, _, _ = _select(EVENTS)
+        query, _, _ = _all()
         for row in connection.execute(query.where(EVENTS.c.id.in_(ids[start : start + _CHUNK]))):
             found[row.id] = _Held(row.content, row.arrival_ns, row.arrival_assumed, {row.source})
         told = sa.select(SIGHTINGS.c.event, SIGHTINGS.c.source)
@@ -322,6 +323,12 @@ def _select(events: Any) -> tuple[Any, Any, Any]:
     joined = events.outerjoin(better, better.c.event == events.c.id)
     query = sa.select(events, known.label("arrival_ns"), assumed.label("arrival_assumed")).select_from(joined)
     return query, known, better
+
+
+@cache
+def _all() -> tuple[Any, Any, Any]:
+    """Return `_select` of every event, which takes longer to build than to run."""
+    return _select(EVENTS)
 
 
 def _event(row: Any) -> Known:

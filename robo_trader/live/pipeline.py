@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from robo_trader import clock
@@ -78,6 +78,17 @@ class _Said:
     withdraws: str | None = None
 
 
+@dataclass(slots=True)
+class _Delivery:
+    """Events on their way into the store, what was refused of them, and whether that is over."""
+
+    source: str
+    events: Sequence[Event]
+    refused: list[str] = field(default_factory=list)
+    failed: Exception | None = None
+    done: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Todo:
     """A stored event, who has still to read it, and the id of the event that it corrects."""
@@ -137,6 +148,7 @@ class Pipeline:
         self._judge = own or (caller(OFFLINE, offline) if offline is not None else None)
         self._open: dict[tuple[str, str], Event] = {}
         self._said: list[_Said] = []
+        self._inbox: list[_Delivery] = []
         self._wake = asyncio.Event()
         self._disk = asyncio.Lock()  # two writers of one SQLite file wait for each other by sleeping
         self._ended = False
@@ -165,11 +177,28 @@ class Pipeline:
         An event that the store refuses is reported and left out. Raise `EventError` when the store
         cannot be written; nothing is lost then, since the source delivers again.
         """
+        mine = _Delivery(source, events)
+        self._inbox.append(mine)
         async with self._disk:
-            todo, refused = await asyncio.to_thread(self._keep, source, events)
-            await self._queue(todo)
-        for text in refused:
+            if not mine.done:
+                # What others delivered while the disk was busy is stored in one go.
+                batch, self._inbox = self._inbox, []
+                try:
+                    todo = await asyncio.to_thread(self._keep, batch)
+                except Exception as error:  # noqa: BLE001 - each of them has to hear of it
+                    for one in batch:
+                        one.done, one.failed = True, error
+                except BaseException:
+                    self._inbox = [one for one in batch if one is not mine] + self._inbox
+                    raise
+                else:
+                    await self._queue(todo)
+                    for one in batch:
+                        one.done = True
+        for text in mine.refused:
             self._report(f"{source}: {text}")
+        if mine.failed is not None:
+            raise mine.failed
 
     async def run(
         self, source: Source, stop: asyncio.Event, *, drain: timedelta = timedelta(seconds=5)
@@ -207,44 +236,44 @@ class Pipeline:
 
     # -- events in ---------------------------------------------------------------------------------
 
-    def _keep(self, source: str, events: Sequence[Event]) -> tuple[list[_Todo], list[str]]:
-        """Store events; return what is to be done about them, and why some were refused."""
+    def _keep(self, batch: Sequence[_Delivery]) -> list[_Todo]:
+        """Store what was delivered; return what is to be done about it."""
         seen = clock.now()
         kept: dict[str, Event] = {}
-        refused = []
-        for event in events:
-            # Whom an event is from and when it came is the host's to say.
-            known = event.known_at if event.known_at is not None and event.known_at <= seen else None
-            try:
-                id = event.id or fingerprint(event)
-            except EventError as error:
-                refused.append(error.message)
-            else:
-                kept[id] = replace(event, id=id, source=source, known_at=known)
+        owner: dict[str, _Delivery] = {}
+        for delivery in batch:
+            for event in delivery.events:
+                try:
+                    id = event.id or fingerprint(event)
+                except EventError as error:
+                    delivery.refused.append(error.message)
+                    continue
+                if id not in kept:
+                    kept[id], owner[id] = _stamped(event, id, delivery.source, seen), delivery
         try:
-            self._store.add(kept.values(), seen_at=seen, source=source, strict=False)
+            new = self._store.add(kept.values(), seen_at=seen, strict=False)
         except StoreError:
             raise
         except EventError:
+            new = 0
             for id, event in list(kept.items()):
                 try:
-                    self._store.add([event], seen_at=seen, source=source, strict=False)
+                    self._store.add([event], seen_at=seen, strict=False)
                 except StoreError:
                     raise
                 except EventError as error:
                     del kept[id]
-                    refused.append(error.message)
-        return self._todo(kept), refused
+                    owner[id].refused.append(error.message)
+        if new == len(kept):
+            return self._todo(kept.values(), frozenset())
+        stored = [self._store.get(id) for id in kept]
+        return self._todo((event for event in stored if event), self._log.read_already(kept))
 
-    def _todo(self, ids: Iterable[str]) -> list[_Todo]:
-        """Return which analysts have still to read the stored events with these ids."""
-        wanted = list(ids)
-        done = self._log.read_already(wanted)
+    def _todo(self, events: Iterable[Event], done: Collection[tuple[str, str]]) -> list[_Todo]:
+        """Return which analysts have still to read stored events; `done` holds what was read."""
         found = []
-        for id in wanted:
-            event = self._store.get(id)
-            if event is None:
-                continue
+        for event in events:
+            id = str(event.id)
             unread = [
                 lane
                 for lane in self._lanes
@@ -431,7 +460,7 @@ class Pipeline:
         if floor is not None and isinstance(floor.value, int):
             since = min(since, from_ns(floor.value))
         stored = self._store.as_of(max(now, from_ns(last)), since=since, revisions=True)
-        return self._todo(str(event.id) for event in stored)
+        return self._todo(stored, self._log.read_already([str(event.id) for event in stored]))
 
     async def _move_floor(self) -> None:
         """Remember the moment before which everything was read."""
@@ -442,6 +471,14 @@ class Pipeline:
             await asyncio.to_thread(self._state.put, FLOOR, floor)
         except RoboError as error:
             self._report(f"{error.message}; a restart looks further back")
+
+
+def _stamped(event: Event, id: str, source: str, seen: datetime) -> Event:
+    """Return `event` as the host sees it: whom it is from and when it came is not the source's to say."""
+    known = event.known_at if event.known_at is not None and event.known_at <= seen else None
+    if known is None and event.published_at <= seen:
+        known = seen
+    return replace(event, id=id, source=source, known_at=known)
 
 
 def _teller(event: Event) -> str:
