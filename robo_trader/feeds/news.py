@@ -1,7 +1,8 @@
 """`NewsData`: news beside bars as a Backtrader data feed, for scripts with a Cerebro of their own.
 
 One row for each bar end: how many events became known since the bar before, and what a signal said
-then. An event counts from its `known_at` on and never before; a row's time is the bar's end, in UTC.
+then. An event counts from its `known_at` on and never before, one that becomes known at the very end of a bar
+in the next row, since it is told after that bar; a row's time is the bar's end, in UTC.
 Wrong parameters are a `StrategyError` when Cerebro starts the feed. Runs of robo_trader need no such
 feed: there events come by `notify_event` and signals by `LLMSignal`, which cost less.
 """
@@ -47,7 +48,7 @@ class NewsData(bt.feed.DataBase):
             )
         ends = bars.end
         known = self._known(self.p.symbol or bars.instrument.symbol)
-        total = np.searchsorted(known, ends, side="right")
+        total = np.searchsorted(known, ends, side="left")
         tape = SignalTape() if self.p.signals is None else self.p.signals
         said = tape.columns(self.p.role, bars.symbol, ends, self.p.symbol or bars.instrument.symbol)
         self._rows = zip(

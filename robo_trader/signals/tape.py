@@ -145,14 +145,17 @@ def fade(signal: Signal, at: int) -> float:
 
 
 def _fading(signals: Sequence[Signal], ends: Times) -> SignalColumns:
-    """Each signal from its time until the next one or its end, falling in a straight line."""
+    """Each signal from its time until the next one or its end, falling in a straight line.
+
+    What is said at the moment of a bar's end is heard after it, as every event of that moment is.
+    """
     silent = np.full(len(ends), np.nan)
     if not signals:
         return SignalColumns(silent, silent.copy(), silent.copy(), np.zeros(len(ends)))
     at = np.array([to_ns(s.at) for s in signals], dtype=np.int64)
     far = np.iinfo(np.int64).max
     over = np.array([far if s.expires_at is None else to_ns(s.expires_at) for s in signals], dtype=np.int64)
-    which = np.searchsorted(at, ends, side="right") - 1
+    which = np.searchsorted(at, ends, side="left") - 1
     index = np.maximum(which, 0)
     live = (which >= 0) & (ends < over[index])
     held = over[index] == far
@@ -177,7 +180,7 @@ def _newest(signals: Sequence[Signal], ends: Times) -> SignalColumns:
     # Later signals overwrite earlier ones for as long as they live.
     for signal in signals:
         at = to_ns(signal.at)
-        first = int(np.searchsorted(ends, at, side="left"))
+        first = int(np.searchsorted(ends, at, side="right"))
         last = n
         if signal.expires_at is not None:
             last = int(np.searchsorted(ends, to_ns(signal.expires_at), side="left"))

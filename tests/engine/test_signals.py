@@ -35,6 +35,22 @@ def news(signals: tuple[Signal, ...]) -> SignalTape:
     return SignalTape(roles={"news": lambda: RoleSignals(signals, fading=True)}, spoken="news")
 
 
+def test_what_is_said_at_a_bars_end_is_told_after_it_and_read_a_bar_later() -> None:
+    frame = daily("D", RISING)
+    ends = frame.end.tolist()
+    for untold in (False, True):  # the role as the consensus of analysts, and as signals given to the run
+        heard: list[Any] = []
+        signals = said([ends[2], ends[3] - 1])
+        run(
+            [frame], Follower, {"heard": heard, "trade": False}, settings=EngineSettings(),
+            signals=SignalTape(signals) if untold else news(signals),
+        )  # fmt: skip
+        order = [row[:1] + row[2:3] for row in heard if row[0] != "order"]
+        values = {row[2]: row[3] for row in heard if row[0] == "next"}
+        assert order[2:5] == [("next", 3), ("signal", 0.3), ("signal", -0.3)]
+        assert values[3] == "nan" and float(values[4]) < 0, "the first was never read, the second was"
+
+
 class Follower(bt.Strategy):
     """A plain Backtrader strategy that trades on what it is told and on what it reads at bars' ends."""
 

@@ -50,10 +50,10 @@ EVENTS = [
 ]  # fmt: skip
 
 
-def test_an_event_counts_from_the_bar_at_whose_end_it_was_known() -> None:
+def test_an_event_counts_from_the_first_bar_that_ends_after_it_was_known() -> None:
     rows = play(events=EVENTS)
-    assert [row[1] for row in rows] == [1, 1, 1, 0, 2, 0]
-    assert [row[2] for row in rows] == [1, 2, 3, 3, 5, 5]
+    assert [row[1] for row in rows] == [1, 0, 2, 0, 2, 0]
+    assert [row[2] for row in rows] == [1, 1, 3, 3, 5, 5]
     assert [row[4] for row in rows] == [row[1] for row in rows]
     assert [row[0].replace(microsecond=0) for row in rows] == [
         from_ns(int(end)).replace(tzinfo=None) for end in BARS.end
@@ -67,7 +67,7 @@ def test_kinds_and_symbols_choose() -> None:
 
 
 def test_it_reads_a_signal_as_of_each_bars_end() -> None:
-    at = from_ns(int(BARS.end[2]))
+    at = from_ns(int(BARS.end[2])) - timedelta(microseconds=1)
     said = (Signal(at=at, symbol="ABC", name="news", value=0.4, expires_at=at + timedelta(days=4)),)
     tape = SignalTape(roles={"news": lambda: RoleSignals(said, fading=True)})
     scores = [row[3] for row in play(signals=tape)]

@@ -66,7 +66,7 @@ def test_a_correction_withdraws_what_was_said_of_the_text_it_corrects() -> None:
     assert hours(silent) == [0, 1]
     assert silent[0].expires_at == NOON + timedelta(hours=10), "nobody knew of the correction then"
     assert silent[1].value == 0.0 and silent[1].expires_at == silent[1].at
-    ends = np.array([to_ns(NOON) + k * HOUR // 2 for k in range(4)])
+    ends = np.array([to_ns(NOON) + 1 + k * HOUR // 2 for k in range(4)])
     tape = SignalTape(roles={"news": lambda: RoleSignals(tuple(silent), fading=True)})
     value = tape.columns("news", "AAPL", ends).value
     assert value[:2] == pytest.approx([0.30, 0.285]) and np.isnan(value[2:]).all()
@@ -102,11 +102,11 @@ class TestTape:
         start = to_ns(NOON)
         signals = made(opinion(1.0, event(0), hours=4), opinion(-1.0, event(1, minutes=600), hours=2))
         tape = SignalTape(roles={"news": lambda: RoleSignals(tuple(signals), fading=True)})
-        ends = np.array([start - 1, start, start + HOUR, start + 4 * HOUR, start + 11 * HOUR])
+        ends = np.array([start, start + 1, start + HOUR, start + 4 * HOUR, start + 11 * HOUR])
         columns = tape.columns("news", "AAPL", ends)
-        assert np.isnan(columns.value[[0, 3]]).all()
+        assert np.isnan(columns.value[[0, 3]]).all(), "what is said at a bar's end is heard after it"
         assert columns.value[[1, 2, 4]] == pytest.approx([0.30, 0.225, -0.15])
-        assert columns.age[[1, 2, 4]] == pytest.approx([0, 3600, 3600])
+        assert columns.age[[1, 2, 4]] == pytest.approx([0, 3600, 3600], abs=1e-6)
         assert columns.known.tolist() == [0, 1, 1, 0, 1]
         assert np.isnan(tape.columns("news", "MSFT", ends).value).all()
 
@@ -132,4 +132,5 @@ class TestTape:
 
     def test_a_second_time_frame_of_an_instrument_hears_the_same(self) -> None:
         tape = SignalTape(roles={"news": lambda: RoleSignals(tuple(made(opinion(1.0, event(0)))), True)})
-        assert tape.columns("news", "AAPL@1d", np.array([to_ns(NOON)]), "AAPL").value[0] == 0.30
+        ends = np.array([to_ns(NOON) + 1])
+        assert tape.columns("news", "AAPL@1d", ends, "AAPL").value[0] == pytest.approx(0.30)
