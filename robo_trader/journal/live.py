@@ -13,7 +13,7 @@ clock does.
 
 from __future__ import annotations
 
-import json
+import math
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +40,8 @@ from robo_trader.records import Alert, Answer, Decision, Event, Fill, Intent, Si
 
 #: How long `decide` waits for the commit, in seconds, before the order counts as not journalled.
 DECIDE_TIMEOUT = 5.0
+#: More levels than any document has whose facts somebody will read.
+_DEEPEST = 50
 _NOT_JOURNALLED = "the journal could not be written, so nothing new is sent"
 
 
@@ -169,8 +171,8 @@ class RunJournal:
     def event(self, event: Event) -> int:
         """Write an event and return its number in this run."""
         return self._write(
-            "events", event_id=event.id or secrets.token_hex(12), kind=event.kind, title=_clean(event.title),
-            symbols=list(event.symbols), body=_clean(event.body), url=_clean(event.url),
+            "events", event_id=event.id or secrets.token_hex(12), kind=event.kind, title=event.title,
+            symbols=_json(event.symbols), body=event.body, url=event.url,
             data=_json(event.data), published_at=event.published_at, event_time=event.event_time,
             known_at=event.known_at, source=event.source, revision_of=event.revision_of,
         )  # fmt: skip
@@ -188,7 +190,7 @@ class RunJournal:
         return self._write(
             "views", event=event, at=at or self._now(), analyst=view.analyst or "", symbol=view.symbol,
             score=view.score, confidence=view.confidence, horizon=view.horizon.total_seconds(),
-            because=_clean(view.because), in_sample=view.in_sample, model=model, prompt_hash=prompt_hash,
+            because=view.because, in_sample=view.in_sample, model=model, prompt_hash=prompt_hash,
         )  # fmt: skip
 
     def signal(self, signal: Signal, evidence: Iterable[tuple[int | None, int | None]] = ()) -> int:
@@ -247,7 +249,7 @@ class RunJournal:
         """Write what became of an order; `status` is in Backtrader's spelling."""
         self._write(
             "order_states", order_number=order_id, at=at or self._now(), status=status,
-            filled=_exact(filled), reason=_clean(reason),
+            filled=_exact(filled), reason=reason,
         )  # fmt: skip
 
     def fill(self, fill: Fill, execution: str, *, corrects: str | None = None) -> bool:
@@ -335,7 +337,7 @@ class RunJournal:
             number, row = self._row(
                 "decisions", at=at, symbol=intent.symbol, side=intent.side, asked=asked,
                 decided=Decimal(0) if decision.action == "veto" else decided, action=decision.action,
-                signal=signal, event=event, reasons=list(decision.reasons),
+                signal=signal, event=event, reasons=_json(decision.reasons),
                 repeats=repeats,
             )  # fmt: skip
             rows.append(row)
@@ -343,8 +345,8 @@ class RunJournal:
                 rows.append(
                     self._row(
                         "guard_answers", decision=number, rule=answer.rule, action=answer.action,
-                        size=_exact(answer.size), limit_value=answer.limit, seen=answer.seen,
-                        reason=_clean(answer.reason), numbers=_json(answer.numbers),
+                        size=_exact(answer.size), limit_value=_json(answer.limit), seen=_json(answer.seen),
+                        reason=answer.reason, numbers=_json(answer.numbers),
                     )[1]
                 )  # fmt: skip
             references.append(f"{self._hex}-{intent.order_id}")
@@ -368,7 +370,7 @@ class RunJournal:
         vetoed = decision.action == "veto"
         _, state = self._row(
             "order_states", order_number=intent.order_id, at=at, status="Rejected" if vetoed else "Created",
-            filled=Decimal(0), reason=_clean("; ".join(decision.reasons)),
+            filled=Decimal(0), reason="; ".join(decision.reasons),
         )  # fmt: skip
         return [order, state]
 
@@ -381,7 +383,8 @@ class RunJournal:
     def _row(self, table: str, **values: Any) -> tuple[int, Row]:
         number = self._next[table]
         self._next[table] = number + 1
-        return number, (table, {"run": self.number, "number": number, **values})
+        held = {name: _clean(value) if isinstance(value, str) else value for name, value in values.items()}
+        return number, (table, {"run": self.number, "number": number, **held})
 
     def _now(self) -> datetime:
         """The time, but never earlier than the last one given."""
@@ -443,9 +446,27 @@ def _exact(value: float | Decimal | None) -> Any:
     return Decimal(repr(float(value)))
 
 
-def _json(value: Mapping[str, Any]) -> Any:
-    """Plain JSON values; what JSON does not know becomes text."""
-    return json.loads(json.dumps(dict(value), default=str))
+def _json(value: Any, depth: int = 0) -> Any:
+    """Plain JSON values that every database can hold; what JSON does not know becomes text.
+
+    A row that is refused stops all openings, and what stands in an event is a stranger's word: numbers
+    that are not finite become None, and what is nested too deeply is cut.
+    """
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {_clean(str(key)): _json(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_json(item, depth + 1) for item in value]
+    if hasattr(value, "tolist"):
+        return _json(value.tolist(), depth + 1)
+    return _clean(str(value))
 
 
 def _clean(text: str) -> str:

@@ -8,11 +8,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -21,6 +23,7 @@ from robo_trader.errors import JournalError
 from robo_trader.journal import spool, writer
 from robo_trader.journal.halting import note_halt
 from robo_trader.journal.live import Answer, Journal, RunJournal, open_journal
+from robo_trader.journal.reading import read_journal
 from robo_trader.records import Alert, Decision, Event, Fill, Intent, Signal, View
 
 NOON = datetime(2024, 9, 18, 17, 0, tzinfo=UTC)
@@ -351,3 +354,34 @@ def test_a_row_that_is_refused_stops_new_orders_and_takes_no_other_with_it(
     assert run.flush(5)
     assert ask(journal, "SELECT execution FROM fills") == [("good",)]
     assert alerts[-1].level == "critical"
+
+
+def test_what_strangers_say_is_never_refused(tmp_path: Path) -> None:
+    """A row that the database will not take stops all openings; an event could do that to a session."""
+    deep: Any = "end"
+    for _ in range(500):
+        deep = [deep]
+    odd: Any = {"nan": float("nan"), "list": [float("-inf"), "a\0b", "\ud800"], 7: {"k\0": np.float64(0.5)}}
+    plain = {"nan": None, "list": [None, "ab", "\\ud800"], "7": {"k": 0.5}}
+    answer = Answer(
+        rule="mi\0ne", action="resize", reason="\ud800", size=5.0, limit=float("nan"), seen=1.0, numbers=odd
+    )
+    with open_journal(folder=tmp_path / "odd") as journal:
+        run = journal.begin(RUN, mode="live", strategy="drift", params=odd)
+        run.event(
+            Event(
+                kind="ne\0ws", title="\0", published_at=NOON, symbols=("S\0PY",), data={**odd, "deep": deep}
+            )
+        )
+        shrunk = replace(
+            Decision(intent=intent()), action="resize", size=5.0, reasons=("a\0b",), answers=(answer,)
+        )
+        assert run.decide([shrunk]) == ["abcdef-1"] and run.finish()
+        reader = read_journal(folder=tmp_path / "odd")
+    with reader:
+        (begun,), (event,) = reader.rows("runs"), reader.rows("events")
+        (said,), (decided,) = reader.rows("guard_answers"), reader.rows("decisions")
+    assert begun["params"] == plain and said["numbers"] == plain
+    assert (event["kind"], event["symbols"], event["data"]["list"]) == ("news", ["SPY"], plain["list"])
+    assert (said["rule"], said["reason"], said["limit_value"]) == ("mine", "\\ud800", None)
+    assert decided["reasons"] == ["ab"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -18,8 +20,9 @@ from alembic.operations import Operations
 from robo_trader.errors import JournalError
 from robo_trader.journal import migrating, schema, writer
 from robo_trader.journal.live import Journal, open_journal
+from robo_trader.journal.reading import read_journal
 from robo_trader.journal.tables import HEAD, REVISIONS
-from robo_trader.records import Alert, Decision, Event, Fill, Intent, Signal
+from robo_trader.records import Alert, Answer, Decision, Event, Fill, Intent, Signal
 
 NOON = datetime(2024, 9, 18, 17, 0, tzinfo=UTC)
 RUN = "20240918T170000Z-drift-abcdef"
@@ -175,3 +178,32 @@ def test_what_cannot_be_opened_says_where_and_what_to_do(
     with pytest.raises(JournalError, match=r"127\.0\.0\.1") as caught:
         open_journal(url, folder=tmp_path)
     assert hint in caught.value.hint and "geheim" not in str(caught.value)
+
+
+def test_what_strangers_say_is_never_refused(postgres_url: str, tmp_path: Path) -> None:
+    """A row that the database will not take stops all openings; an event could do that to a session."""
+    deep: Any = "end"
+    for _ in range(500):
+        deep = [deep]
+    odd: Any = {"nan": float("nan"), "list": [float("-inf"), "a\0b", "\ud800"], 7: {"k\0": np.float64(0.5)}}
+    plain = {"nan": None, "list": [None, "ab", "\\ud800"], "7": {"k": 0.5}}
+    answer = Answer(
+        rule="mi\0ne", action="resize", reason="\ud800", size=5.0, limit=float("nan"), seen=1.0, numbers=odd
+    )
+    with open_journal(postgres_url, folder=tmp_path / "odd") as journal:
+        run = journal.begin(RUN, mode="live", strategy="drift", params=odd)
+        run.event(
+            Event(
+                kind="ne\0ws", title="\0", published_at=NOON, symbols=("S\0PY",), data={**odd, "deep": deep}
+            )
+        )
+        shrunk = replace(decision(1), action="resize", size=5.0, reasons=("a\0b",), answers=(answer,))
+        assert run.decide([shrunk]) == ["abcdef-1"] and run.finish()
+        reader = read_journal(postgres_url, folder=tmp_path / "odd")
+    with reader:
+        (begun,), (event,) = reader.rows("runs"), reader.rows("events")
+        (said,), (decided,) = reader.rows("guard_answers"), reader.rows("decisions")
+    assert begun["params"] == plain and said["numbers"] == plain
+    assert (event["kind"], event["symbols"], event["data"]["list"]) == ("news", ["SPY"], plain["list"])
+    assert (said["rule"], said["reason"], said["limit_value"]) == ("mine", "\\ud800", None)
+    assert decided["reasons"] == ["ab"]
