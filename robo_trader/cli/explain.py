@@ -99,6 +99,6 @@ def parse(words: list[str], run: str | None = None) -> Question:
 
 
 def _tell(lines: list[str]) -> None:
-    first, *rest = lines
+    first, *rest = map(out.harmless, lines)
     out.lines(out.strong(first))
     out.lines("\n".join(rest))

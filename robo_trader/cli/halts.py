@@ -75,4 +75,4 @@ def show(halt: Halt, as_json: bool) -> None:
     if as_json:
         out.print_json(halt.as_dict())
     else:
-        out.lines(halt.text())
+        out.lines(out.harmless(halt.text()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ _STYLES = {
     "met": "green",
     "missed": "red",
 }
+
+
+#: What would act on a terminal, or turn the direction of writing, instead of being read.
+_ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,11 @@ def steps(*rows: tuple[str, str]) -> None:
     if columns and max(map(len, said)) > columns:
         said = [f"  {command}\n      {why}" for command, why in rows]
     note("\nnext\n" + "\n".join(said))
+
+
+def harmless(text: str) -> str:
+    """Return a stranger's words without what would act on a terminal: each such character is a �."""
+    return _ACTS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def strong(text: str) -> str:

@@ -53,9 +53,9 @@ def status(config_file: ConfigFile = None, as_json: Json = False) -> None:
             }
         )
         return
-    out.lines(out.strong(halt.text()))
+    out.lines(out.strong(out.harmless(halt.text())))
     for row in running:
-        out.lines(f"session {row['name']}: last sign of life {row['seconds']:g} s ago")
+        out.lines(f"session {out.harmless(row['name'])}: last sign of life {row['seconds']:g} s ago")
     out.write("")
     columns = [out.Column("limit"), out.Column("of", fold=True)]
     columns += [out.Column(name, right=True) for name in ("limit", "used", "headroom")]

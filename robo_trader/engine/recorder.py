@@ -160,7 +160,7 @@ class Recorder:
                     ids[oco] if oco is not None else None,
                     _STATUSES[status],
                     abs(float(order.executed.size)),
-                    reasons.get(order.ref) or _REASONS.get(status, ""),
+                    _reason(status, reasons.get(order.ref, "")),
                     because,
                 )
             )
@@ -245,3 +245,9 @@ _REASONS = {
     bt.Order.Expired: "its validity ended",
     bt.Order.Canceled: "cancelled by the strategy, its bracket or its group",
 }
+
+
+def _reason(status: int, said: str) -> str:
+    """Return why an order ended as it did; what the gate `said` is no reason for what came later."""
+    ended = _REASONS.get(status, "")
+    return f"{ended}; made smaller: {said}" if ended and said else ended or said

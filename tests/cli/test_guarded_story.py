@@ -86,3 +86,32 @@ def test_the_commands_tell_it(robo: Any, saved: Path) -> None:
     story = robo("explain", "last")
     assert "ACTIVE    drawdown: 20 sessions are over; the peak is measured anew" in story.out
     assert len(json.loads(robo("explain", "last", "--json").out)["halts"]) == 4
+
+
+HOSTILE = """
+import backtrader as bt
+class Hostile(bt.Strategy):
+    def next(self):
+        if len(self) == 1:
+            why = "\\x1b[2Jgone \\u202eti"
+            self.late = self.buy(size=150, exectype=bt.Order.Limit, price=1.0, because=why)
+        elif len(self) == 3:
+            self.cancel(self.late)
+"""
+
+
+def test_a_story_tells_why_an_order_ended_and_shows_what_would_act_on_a_terminal(
+    robo: Any, saved: Path, home: Path
+) -> None:
+    (home / "hostile.py").write_text(HOSTILE)
+    assert robo("backtest", "hostile.py", "--bars", "bars", "--symbols", "ZZZ", "--no-report").code == 0
+    told = robo("explain", "order", "1").out
+    assert (
+        "Canceled (cancelled by the strategy, its bracket or its group; made smaller: position: ZZZ" in told
+    )
+    assert "because �[2Jgone �ti" in told
+    assert (
+        json.loads(robo("explain", "order", "1", "--json").out)["order"]["because"] == "\x1b[2Jgone \u202eti"
+    )
+    robo("halt", "--why", "\x1b[2J\u202e")
+    assert robo("status").out.splitlines()[0].endswith(": �[2J�")

@@ -22,9 +22,9 @@ from robo_trader import clock
 from robo_trader.errors import JournalError
 from robo_trader.journal import spool, writer
 from robo_trader.journal.halting import note_halt
-from robo_trader.journal.live import Answer, Journal, RunJournal, open_journal
+from robo_trader.journal.live import Journal, RunJournal, open_journal
 from robo_trader.journal.reading import read_journal
-from robo_trader.records import Alert, Decision, Event, Fill, Intent, Signal, View
+from robo_trader.records import Alert, Answer, Decision, Event, Fill, Intent, Signal, View
 
 NOON = datetime(2024, 9, 18, 17, 0, tzinfo=UTC)
 RUN = "20240918T170000Z-drift-abcdef"
