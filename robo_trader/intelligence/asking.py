@@ -60,7 +60,6 @@ class Asker:
     def __init__(self, analyst: Analyst, *, kind: str = "news", symbol: str | None = None) -> None:
         self._analyst = analyst
         self._kind = kind
-        self._symbols = (symbol,) if symbol else ()
         self._symbol = symbol or EVERYTHING
         self._runner = asyncio.Runner()
         self._wants_past = "past" in inspect.signature(analyst.read).parameters
@@ -87,7 +86,7 @@ class Asker:
             return self._abstain("there is no text")
         if self._kind not in self._analyst.kinds:
             return self._abstain(f"it does not read events of the kind {self._kind!r}")
-        event = Event(kind=self._kind, title=text, published_at=clock.now(), symbols=self._symbols)
+        event = Event(kind=self._kind, title=text, published_at=clock.now(), symbols=(self._symbol,))
         try:
             said = self._analyst.read(event, *self._past(event))
             if inspect.isawaitable(said):

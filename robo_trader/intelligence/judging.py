@@ -151,6 +151,14 @@ def reason_of(error: BaseException) -> str:
     return " ".join(text.split())[:300]
 
 
+def doubtful(event: Event) -> Event:
+    """Return `event` as the offline analyst is asked to doubt it: one that names nobody is about everybody.
+
+    By itself that analyst would say nothing of it, and what others make of it would go undoubted.
+    """
+    return event if event.symbols else replace(event, symbols=(EVERYTHING,))
+
+
 def doubts_of(views: Iterable[View]) -> dict[tuple[str, str], float]:
     """Return what the offline analyst thinks, by (event id, symbol); "" stands for any symbol of an event."""
     found: dict[tuple[str, str], float] = {}

@@ -31,6 +31,7 @@ from robo_trader.intelligence.judging import (
     Answers,
     Failed,
     Linking,
+    doubtful,
     doubts_of,
     handed,
     in_sample,
@@ -115,12 +116,13 @@ def read_tape(
             raise UsageError(f"the latency of {name} is {passes}: no signal comes before its event")
     allowed = tuple(dict.fromkeys(symbols))
     cleaned = _cleaned(tape, link, set(allowed))
+    shown = _plain_tape(tape, cleaned)
     found: dict[str, Answers] = {}
     total = len(cleaned.readable) * len(analysts)
     for number, (name, analyst) in enumerate(analysts.items()):
         base = number * len(cleaned.readable)
         tell = None if progress is None else _shifted(progress, base, total)
-        found[name] = _run(_read_all(name, analyst, cleaned, tape, frames, allowed, timeout, tell))
+        found[name] = _run(_read_all(name, analyst, cleaned, shown, frames, allowed, timeout, tell))
     views = [
         replace(
             view,
@@ -131,8 +133,8 @@ def read_tape(
         for view in answers.views
     ]
     views.sort(key=lambda v: (v.at, v.event_id, v.analyst))
-    judge = offline if offline is not None and OFFLINE not in analysts else None
-    doubts = _doubts(views, found.get(OFFLINE), judge, cleaned, tape, frames, allowed, timeout)
+    judge = analysts.get(OFFLINE, offline)
+    doubts = _doubts(views, found.get(OFFLINE), judge, cleaned, shown, frames, allowed, timeout)
     opinions = tuple(
         opinion_of(view, cleaned.events[view.event_id or ""], disputed=is_disputed(view, doubts))
         for view in views
@@ -222,7 +224,6 @@ async def _read_all(
     """Show `analyst` every event of its kinds and keep what it answers, in the order of the tape."""
     kinds = set(analyst.kinds)
     with_past = wants_past(analyst)
-    plain_tape = _plain_tape(tape, cleaned) if with_past else tape
     mine = [event for event in cleaned.readable if event.kind in kinds]
     said: list[Sequence[View] | Abstain | Failed | None] = [None] * len(mine)
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -242,7 +243,7 @@ async def _read_all(
             gate.release()
 
     for number, event in enumerate(mine):
-        past = (Past(plain_tape, frames, to_ns(known_at(event))),) if with_past else ()
+        past = (Past(tape, frames, to_ns(known_at(event))),) if with_past else ()
         try:
             answer = analyst.read(handed(event), *past)
         except ModelError:
@@ -308,16 +309,15 @@ def _doubts(
     frames: Sequence[BarFrame], allowed: Sequence[str], timeout: timedelta,
 ) -> dict[tuple[str, str], float]:  # fmt: skip
     """Return what the offline analyst thinks of the events that others have a view of."""
-    others = [v for v in views if v.analyst != OFFLINE and v.score]
-    if not others:
+    others = {v.event_id for v in views if v.analyst != OFFLINE and v.score}
+    if not others or judge is None:
         return {}
-    if own is None:
-        if judge is None:
-            return {}
-        wanted = {v.event_id for v in others}
-        some = replace(cleaned, readable=[e for e in cleaned.readable if e.id in wanted])
-        own = _run(_read_all(OFFLINE, judge, some, tape, frames, allowed, timeout, None))
-    return doubts_of(own.views)
+    known = [] if own is None else list(own.views)
+    some = [e for e in cleaned.readable if e.id in others and (own is None or not e.symbols)]
+    if some:
+        asked = replace(cleaned, readable=[doubtful(event) for event in some])
+        known += _run(_read_all(OFFLINE, judge, asked, tape, frames, allowed, timeout, None)).views
+    return doubts_of(known)
 
 
 # -- words -------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from robo_trader.intelligence.judging import (
     Answers,
     Failed,
     Linking,
+    doubtful,
     doubts_of,
     in_sample,
     is_disputed,
@@ -343,7 +344,7 @@ class Pipeline:
             and any(v.score for v in kept.views)
         ):
             own = Answers()
-            keep(own, OFFLINE, event, await judge.ask(event), self._symbols)
+            keep(own, OFFLINE, event, await judge.ask(doubtful(event)), self._symbols)
             doubts = doubts_of(own.views)
         reason = kept.abstained[0].reason if kept.abstained else ""
         outcome = "failed" if isinstance(answer, Failed) else "views" if not reason else "abstained"

@@ -11,11 +11,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from robo_trader.events.impact import classify
 from robo_trader.intelligence.analyst import Analyst
 from robo_trader.intelligence.offline.judge import judge_event
 from robo_trader.intelligence.offline.scoring import measured
 from robo_trader.intelligence.offline.verdict import Verdict
 from robo_trader.records import Abstain, Event, View
+from robo_trader.signals.stream import EVERYTHING
+
+#: Kinds of news that reach every instrument without naming one; somebody's earnings do not.
+_MARKET = frozenset({"fomc", "macro"})
+_NOBODY = Abstain("it names no instrument and is not about rates or the economy")
 
 
 class OfflineAnalyst(Analyst):
@@ -26,10 +32,15 @@ class OfflineAnalyst(Analyst):
     clean_from: datetime | None = None
 
     def read(self, event: Event) -> list[View] | Abstain:
-        """Return one view for each symbol of the event (``"*"`` without symbols), or abstain."""
+        """Return one view for each symbol of the event, or abstain.
+
+        What names no symbol moves every instrument (``"*"``) where it is about rates or the economy.
+        """
         verdict = judge_event(event.title, event.body, event.kind, event.data)
         if isinstance(verdict, Abstain):
             return verdict
+        if not event.symbols and classify(event) not in _MARKET:
+            return _NOBODY
         return [
             View(
                 symbol=symbol,
@@ -38,7 +49,7 @@ class OfflineAnalyst(Analyst):
                 horizon=verdict.horizon,
                 because="; ".join(verdict.because[:4]),
             )
-            for symbol in event.symbols or ("*",)
+            for symbol in event.symbols or (EVERYTHING,)
         ]
 
     def describe(self) -> Mapping[str, Any]:

@@ -35,6 +35,13 @@ def test_an_event_without_symbols_reaches_every_instrument() -> None:
     assert [view.symbol for view in views] == ["*"]
 
 
+@pytest.mark.parametrize("kind", ["news", "earnings", "filing", "social"])
+def test_what_somebody_else_earned_reaches_nobody(kind: str) -> None:
+    for title in ("Thomas Cook's Polish business goes into insolvency", "Visa's earnings beat estimates"):
+        answer = ANALYST.read(Event(kind=kind, title=title, published_at=AT))
+        assert isinstance(answer, Abstain) and "names no instrument" in answer.reason
+
+
 @pytest.mark.parametrize("text", ["", " ", "…", "The plant is in Ohio.", "\x00\x01", "apple pie"])
 def test_it_abstains_where_nothing_is_said(text: str) -> None:
     answer = ANALYST.judge(text)

@@ -20,7 +20,9 @@ ANALYST = OfflineAnalyst()
 
 def _read(kind: str, title: str, body: str = "", **data: Any) -> View | None:
     at = datetime(2024, 9, 18, 18, tzinfo=UTC)
-    answer = ANALYST.read(Event(kind=kind, title=title, body=body, published_at=at, data=data))
+    answer = ANALYST.read(
+        Event(kind=kind, title=title, body=body, published_at=at, data=data, symbols=("X",))
+    )
     return None if isinstance(answer, Abstain) else answer[0]
 
 
