@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from robo_trader.bars.frame import BarFrame
     from robo_trader.bars.source import BarSource
     from robo_trader.errors import (
+        BrokerError,
         ConfigError,
         DataError,
         EventError,
@@ -44,6 +45,7 @@ _HOME = {
     "Analyst": "robo_trader.intelligence.analyst",
     "BarFrame": "robo_trader.bars.frame",
     "BarSource": "robo_trader.bars.source",
+    "BrokerError": "robo_trader.errors",
     "ConfigError": "robo_trader.errors",
     "DataError": "robo_trader.errors",
     "Event": "robo_trader.records",
@@ -76,6 +78,7 @@ __all__ = [
     "Analyst",
     "BarFrame",
     "BarSource",
+    "BrokerError",
     "ConfigError",
     "DataError",
     "Event",

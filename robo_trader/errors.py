@@ -12,7 +12,8 @@
     ├── ModelError               a language model's configuration, prompt or reply store
     ├── JournalError             a journal that cannot be opened, read or written
     ├── StateError               a state store that cannot be reached, read or written
-    └── GatewayError             the simulated gateway: a port in use, a message that cannot be read
+    ├── GatewayError             the simulated gateway: a port in use, a message that cannot be read
+    └── BrokerError              the line to a broker: no connection, or a request that it refused
 
 Each message names the thing, the value seen and, in `hint`, what to do next.
 The command line prints ``message`` and ``hint`` on one line and never a traceback.
@@ -93,6 +94,10 @@ class StateError(RoboError):
 
 class GatewayError(RoboError):
     """The simulated gateway cannot listen, or read what a client sent."""
+
+
+class BrokerError(RoboError):
+    """The broker cannot be reached, or refused what was asked; no order was sent because of it."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

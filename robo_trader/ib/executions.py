@@ -1,0 +1,340 @@
+"""Orders and fills worked out from what the broker tells, however often, late or out of order it does.
+
+The only source of fills is the execution, keyed by its id; statuses and errors decide only how an order
+ended. A corrected execution has the id of the one that it replaces, but for a higher number after
+the last dot. What is known is kept as facts, and an order's state is computed from them: messages that come
+twice or in another order lead to the same fills, commissions and end.
+
+Nothing here does I/O or reads a clock. A message that contradicts what is known (one id, two contents)
+changes nothing and is told as a `Conflict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from robo_trader.errors import UsageError
+from robo_trader.ib.messages import Commission, Execution, Message, OpenOrder, OrderStatus, Problem
+from robo_trader.records import Side
+
+
+class State(StrEnum):
+    """How far an order is. `INACTIVE` is parked: it may come back to life or be refused."""
+
+    CREATED = "created"  # journalled; the broker has not answered
+    WORKING = "working"
+    INACTIVE = "inactive"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    FILLED = "filled"
+
+    @property
+    def over(self) -> bool:
+        """True when nothing more is expected; a late execution may still arrive."""
+        return self in (State.CANCELLED, State.REJECTED, State.FILLED)
+
+
+#: The broker's words for an order that it holds. ApiPending and PendingSubmit are the client's own.
+_WORKING = frozenset(("PreSubmitted", "Submitted", "PendingCancel"))
+_ENDED = frozenset(("Cancelled", "ApiCancelled"))
+#: Errors about an order that leave it as it was: warnings, and cancellations that came too late.
+HARMLESS = frozenset((135, 161, 165, 202, 399, 404, 10147, 10148, 10167))
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A fill that was not known before."""
+
+    ref: str
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """`new` replaces `old`, which no longer counts."""
+
+    ref: str
+    old: Execution
+    new: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """The commission of a fill is known, or has changed."""
+
+    ref: str
+    commission: Commission
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An order's state changed; `reason` is the broker's text where it gave one."""
+
+    ref: str
+    before: State
+    after: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The broker said something about an order that lives on."""
+
+    ref: str
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The broker told of an order that was not announced here: another program's, or of a lost journal."""
+
+    ref: str
+    order_id: int
+    client_id: int
+    perm_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A message contradicts what is known and was left aside."""
+
+    ref: str
+    text: str
+
+
+Change = Filled | Corrected | Charged | Moved | Warned | Adopted | Conflict
+
+
+@dataclass(slots=True)
+class Order:
+    """One order and the facts about it. `size` is None where an execution alone told of the order.
+
+    `reported` is the most that a status said was filled.
+    """
+
+    ref: str
+    client_id: int
+    order_id: int
+    side: Side
+    size: Decimal | None
+    perm_id: int = 0
+    ours: bool = True
+    reported: Decimal = Decimal(0)
+    refused: str = ""
+    told: str = ""  # the latest status that does not end the order
+    ended: bool = False
+    state: State = State.CREATED
+    fills: dict[str, Execution] = field(default_factory=dict)
+
+    @property
+    def executed(self) -> Decimal:
+        """The size that executions account for."""
+        return sum((fill.size for fill in self.fills.values()), Decimal(0))
+
+    @property
+    def missing(self) -> Decimal:
+        """What statuses report as filled beyond the executions: time to ask for executions."""
+        return max(self.reported - self.executed, Decimal(0))
+
+    def _compute(self) -> State:
+        if self.size is not None and self.executed >= self.size > 0:
+            return State.FILLED
+        if self.refused and not self.executed and (self.ended or self.told in ("", "Inactive")):
+            return State.REJECTED
+        if self.ended:
+            return State.CANCELLED
+        if self.told == "Inactive":
+            return State.INACTIVE
+        return State.WORKING if self.told or self.executed else State.CREATED
+
+
+def split_id(exec_id: str) -> tuple[str, int]:
+    """Return an execution's name and the number of its correction.
+
+    >>> split_id("0000e0d5.65a1b2c3.01.02")
+    ('0000e0d5.65a1b2c3.01', 2)
+    """
+    name, dot, last = exec_id.rpartition(".")
+    return (name, int(last)) if dot and last.isdecimal() else (exec_id, 0)
+
+
+class Orders:
+    """All orders of a session. `apply` takes each message and returns what it changed."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+        self._by_id: dict[tuple[int, int], Order] = {}
+        self._by_perm: dict[int, Order] = {}
+        self._owner: dict[str, Order] = {}  # by an execution's name
+        self._commissions: dict[str, Commission] = {}
+        self._early: dict[tuple[int, int], list[OrderStatus]] = {}
+
+    def announce(self, ref: str, *, client_id: int, order_id: int, side: Side, size: Decimal) -> Order:
+        """Record an order of ours before it is sent; `ref` is its unique reference."""
+        if not ref or ref in self._orders:
+            raise UsageError(f"the order reference {ref!r} is empty or taken", hint="make a new one")
+        order = self._orders[ref] = Order(ref, client_id, order_id, side, size)
+        self._by_id[client_id, order_id] = order
+        return order
+
+    def resize(self, ref: str, size: Decimal) -> tuple[Change, ...]:
+        """Record that our order's size was modified."""
+        order = self._orders[ref]
+        order.size = size
+        return self._settle(order)
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders.values())
+
+    def get(self, ref: str) -> Order | None:
+        """Return the order with this reference."""
+        return self._orders.get(ref)
+
+    def commission(self, fill: Execution) -> Commission | None:
+        """Return what `fill` cost; a correction keeps the old one's until its own arrives."""
+        name, number = split_id(fill.exec_id)
+        known = (n for n in self._commissions if split_id(n)[0] == name and split_id(n)[1] <= number)
+        latest = max(known, key=lambda n: split_id(n)[1], default=None)
+        return self._commissions[latest] if latest is not None else None
+
+    def position(self, account: str, con_id: int) -> Decimal:
+        """Return the signed size that the executions of a contract in `account` add up to."""
+        fills = (fill for order in self._orders.values() for fill in order.fills.values())
+        return sum(
+            (
+                fill.size if fill.side == "BUY" else -fill.size
+                for fill in fills
+                if fill.con_id == con_id and fill.account == account
+            ),
+            Decimal(0),
+        )
+
+    def apply(self, message: Message) -> tuple[Change, ...]:
+        """Take one message and return what it changed; those about other things change nothing."""
+        match message:
+            case Execution():
+                return self._execution(message)
+            case Commission():
+                return self._commission(message)
+            case OrderStatus():
+                return self._status(message)
+            case OpenOrder():
+                return self._open_order(message)
+            case Problem(request=False):
+                return self._problem(message)
+        return ()
+
+    def _find(self, ref: str, client_id: int, order_id: int, perm_id: int) -> Order | None:
+        """Return the order meant: by the broker's permanent id, our reference, or the client's number.
+
+        A number alone is not enough where it was given again to another order.
+        """
+        if perm_id and perm_id in self._by_perm:
+            return self._by_perm[perm_id]
+        order = self._orders.get(ref) if ref else None
+        if order is None and order_id:
+            order = self._by_id.get((client_id, order_id))
+            if order is not None and ref and order.ref != ref:
+                return None
+        if order is None or (perm_id and order.perm_id):
+            return None if perm_id else order  # one that has another permanent id is another order
+        if perm_id:
+            order.perm_id = perm_id
+            self._by_perm[perm_id] = order
+        return order
+
+    def _adopt(self, message: Execution | OpenOrder, size: Decimal | None) -> tuple[Order, list[Change]]:
+        ref = message.ref
+        if not ref or ref in self._orders:
+            # Another program may use one reference for many orders.
+            ref = f"{ref or 'broker'}/{message.perm_id or f'{message.client_id}.{message.order_id}'}"
+        order = Order(
+            ref, message.client_id, message.order_id, message.side, size, message.perm_id, ours=False
+        )
+        self._orders[ref] = order
+        if message.order_id:
+            self._by_id[message.client_id, message.order_id] = order
+        if message.perm_id:
+            self._by_perm[message.perm_id] = order
+        changes: list[Change] = [Adopted(ref, message.order_id, message.client_id, message.perm_id)]
+        for status in self._early.pop((message.client_id, message.order_id), ()):
+            changes += self._status(status)
+        return order, changes
+
+    def _execution(self, new: Execution) -> tuple[Change, ...]:
+        order = self._find(new.ref, new.client_id, new.order_id, new.perm_id)
+        changes: list[Change] = []
+        if order is None:
+            order, changes = self._adopt(new, None)
+        name, number = split_id(new.exec_id)
+        old = order.fills.get(name)
+        if old is not None and split_id(old.exec_id)[1] >= number:
+            if old.exec_id == new.exec_id and (old.size, old.price, old.side) != (
+                new.size,
+                new.price,
+                new.side,
+            ):
+                changes.append(Conflict(order.ref, f"execution {new.exec_id} came twice and differs"))
+            return tuple(changes)
+        order.fills[name], self._owner[name] = new, order
+        changes.append(Filled(order.ref, new) if old is None else Corrected(order.ref, old, new))
+        if new.exec_id in self._commissions:
+            changes.append(Charged(order.ref, self._commissions[new.exec_id]))
+        return (*changes, *self._settle(order))
+
+    def _commission(self, new: Commission) -> tuple[Change, ...]:
+        if self._commissions.get(new.exec_id) == new:
+            return ()
+        self._commissions[new.exec_id] = new
+        name, _ = split_id(new.exec_id)
+        order = self._owner.get(name)
+        current = order is not None and order.fills[name].exec_id == new.exec_id
+        return (Charged(order.ref, new),) if order is not None and current else ()
+
+    def _status(self, new: OrderStatus) -> tuple[Change, ...]:
+        order = self._find("", new.client_id, new.order_id, new.perm_id)
+        if order is None:
+            self._early.setdefault((new.client_id, new.order_id), []).append(new)
+            return ()
+        order.reported = max(order.reported, new.filled)
+        self._hear(order, new.status)
+        return self._settle(order)
+
+    def _open_order(self, new: OpenOrder) -> tuple[Change, ...]:
+        order = self._find(new.ref, new.client_id, new.order_id, new.perm_id)
+        changes: list[Change] = []
+        if order is None:
+            order, changes = self._adopt(new, new.size)
+        if order.size is None:
+            order.size = new.size
+        self._hear(order, new.status)
+        return (*changes, *self._settle(order))
+
+    def _problem(self, new: Problem) -> tuple[Change, ...]:
+        # An error carries our own client's number only, which is the one that was announced.
+        order = next((o for o in reversed(self._orders.values()) if o.ours and o.order_id == new.id), None)
+        if order is None:
+            return ()
+        if new.code not in HARMLESS and not 2100 <= new.code < 2200:
+            order.refused = f"error {new.code}: {new.text}"
+        changes = self._settle(order)
+        return changes or ((Warned(order.ref, new.code, new.text),) if not order.state.over else ())
+
+    @staticmethod
+    def _hear(order: Order, status: str) -> None:
+        if status in _ENDED:
+            order.ended = True
+        elif status in _WORKING or status == "Inactive":
+            order.told = status
+
+    def _settle(self, order: Order) -> tuple[Change, ...]:
+        before, after = order.state, order._compute()
+        if before == after:
+            return ()
+        order.state = after
+        reason = order.refused if after in (State.REJECTED, State.INACTIVE, State.CANCELLED) else ""
+        return (Moved(order.ref, before, after, reason),)

@@ -1,0 +1,146 @@
+"""What the line tells: immutable records, safe to hand from one thread to another.
+
+Sizes, prices and commissions are exact decimals of what was on the wire; times are aware UTC. An order is
+named by its reference (ours, chosen before sending), by client id and order id, and by the broker's
+permanent id; a message carries those that its frame carried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from robo_trader.records import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The line is up and the library has read the broker's state.
+
+    `accounts` are those of the login, `server_version` is the protocol's, `skew` how many seconds the
+    gateway's clock is ahead of ours (to a second). `simulated` tells that the gateway named itself the
+    project's own. `attempt` counts connections, from 1. All that is known of open orders and executions
+    has been told before this message.
+    """
+
+    accounts: tuple[str, ...]
+    server_version: int
+    skew: float
+    simulated: bool
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The line is down and will be tried again; `reason` is a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A try to connect again failed; the next one comes `retry_in` seconds later."""
+
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOrder:
+    """The broker holds this order: `size` in shares or contracts, `status` in the broker's word."""
+
+    order_id: int
+    client_id: int
+    perm_id: int
+    ref: str
+    con_id: int
+    account: str
+    side: Side
+    size: Decimal
+    type: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStatus:
+    """A status as it was on the wire; it may be old, doubled or missing."""
+
+    order_id: int
+    client_id: int
+    perm_id: int
+    status: str
+    filled: Decimal
+    remaining: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One execution: `size` positive at `price`. A correction has the same id but for its last part."""
+
+    exec_id: str
+    order_id: int
+    client_id: int
+    perm_id: int
+    ref: str
+    con_id: int
+    symbol: str
+    account: str
+    side: Side
+    size: Decimal
+    price: Decimal
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commission:
+    """What an execution cost: `amount` of `currency`."""
+
+    exec_id: str
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error frame: `id` is an order's or a request's, -1 for the line's own; `request` tells which."""
+
+    id: int
+    code: int
+    text: str
+    request: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """What an account holds: `size` signed; `average_cost` includes the multiplier."""
+
+    account: str
+    con_id: int
+    symbol: str
+    size: Decimal
+    average_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountValue:
+    """One value of an account, as text: ``NetLiquidation`` in ``USD``, for example."""
+
+    account: str
+    key: str
+    value: str
+    currency: str
+
+
+Message = (
+    Opened
+    | Lost
+    | Failed
+    | OpenOrder
+    | OrderStatus
+    | Execution
+    | Commission
+    | Problem
+    | Position
+    | AccountValue
+)
