@@ -131,14 +131,15 @@ class Roles:
 
     def estimates(self) -> dict[str, Estimate]:
         """Return what reading the run's events would cost with each chosen analyst; nothing is asked."""
-        from robo_trader.intelligence.estimate import estimate
+        from robo_trader.intelligence.estimate import asking_nobody, estimate
         from robo_trader.intelligence.reading import readable
 
         self._refuse_unknown()
         tape = events_in(self._inputs.events, self._inputs.frames)
         found = {}
         for name in self.names:
-            analyst = self._analyst(name)
+            with asking_nobody():
+                analyst = self._host.create("analyst", name)
             shown = readable(tape, set(analyst.kinds), symbols=self._symbols, link=self._linking())
             found[name] = estimate(shown, analyst)
         return found

@@ -112,7 +112,7 @@ def cost(
     from robo_trader.state import open_state
 
     options = _options(config_file)
-    days = Ledger(open_state(options.get("state"))).days()
+    days = Ledger(open_state(_state(options.get("state")))).days()
     cap = options.get("budget_day", 5.0)
     if as_json:
         out.print_json(
@@ -161,7 +161,7 @@ def replies(
     from robo_trader.intelligence.llm import REPLIES
     from robo_trader.intelligence.replies import ReplyStore
 
-    path = file or Path(_options(config_file).get("replies", REPLIES))
+    path = file or Path(str(_options(config_file).get("replies", REPLIES)))
     if not path.exists():
         raise ModelError(f"there is no reply store {path}", hint="a run with --analyst llm records one")
     store = ReplyStore(path)
@@ -198,12 +198,12 @@ def _show(store: ReplyStore, as_json: bool) -> None:
 def _estimate(path: Path, config_file: str | None, as_json: bool) -> None:
     from robo_trader.config import load_config
     from robo_trader.events.files import read_events
-    from robo_trader.intelligence.estimate import estimate
+    from robo_trader.intelligence.estimate import asking_nobody, estimate
     from robo_trader.plugins import load_host
 
     host = load_host(load_config(config_file), third_party=False)
-    # A replay needs neither key nor budget, and an estimate asks nobody.
-    analyst: LLMAnalyst = host.create("analyst", "llm", mode="replay")
+    with asking_nobody():
+        analyst: LLMAnalyst = host.create("analyst", "llm")
     told = estimate(read_events(path).events, analyst)
     if not as_json:
         out.lines(str(told))
@@ -222,6 +222,20 @@ def _options(config_file: str | None) -> dict[str, Any]:
     from robo_trader.config import load_config
 
     return load_config(config_file).plugin_table("intelligence", "llm")
+
+
+def _state(written: Any) -> Any:
+    """Return the address of the state store, from the environment where robo.toml says so."""
+    import os
+
+    from robo_trader.errors import ConfigError
+
+    if not isinstance(written, str) or not written.startswith("env:"):
+        return written
+    variable = written.removeprefix("env:")
+    if not os.environ.get(variable):
+        raise ConfigError(f"[intelligence.llm] state names {variable}, which is not set", hint="export it")
+    return os.environ[variable]
 
 
 def _or(value: Any, other: str = "") -> str:

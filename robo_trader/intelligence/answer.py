@@ -27,6 +27,8 @@ HORIZONS = {
     "3m": timedelta(days=91),
 }
 
+_LENGTHS = frozenset(HORIZONS.values())
+
 _VIEW: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -109,12 +111,26 @@ def load(rows: Any, labels: Collection[str]) -> Judgements:
             Judgement(label, score, confidence, timedelta(seconds=seconds), rationale, tuple(quotes), dropped)
             for label, score, confidence, seconds, rationale, quotes, dropped in rows
         )
-        fits = all(j.label in labels and -1 <= j.score <= 1 and 0 <= j.confidence <= 1 for j in found)
+        fits = all(map(_can_be, found)) and {j.label for j in found} <= set(labels)
+        fits = fits and len({j.label for j in found}) == len(found)
     except (TypeError, ValueError, OverflowError):
         fits = False
     if not fits:
         raise BadAnswer(Status.SCHEMA, "the stored answer does not fit this event")
     return found
+
+
+def _can_be(one: Judgement) -> bool:
+    """Tell whether `parse` can have made `one`: a store may have been edited, checksums and all."""
+    numbers = (one.score, one.confidence)
+    texts = (one.rationale, *one.evidence)
+    return (
+        all(type(number) in (int, float) for number in numbers)
+        and -1 <= one.score <= 1
+        and 0 <= one.confidence <= 1
+        and one.horizon in _LENGTHS
+        and all(isinstance(text, str) and text.isprintable() for text in texts)
+    )
 
 
 def parse(text: str, labels: Collection[str], source: str) -> Judgements:
@@ -123,9 +139,9 @@ def parse(text: str, labels: Collection[str], source: str) -> Judgements:
     Evidence must be a literal part of `source` (white space apart).
     """
     try:
-        document = json.loads(text, parse_constant=_not_finite)
+        document = json.loads(text, parse_constant=_not_finite, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, _NotFinite):
+        if isinstance(error, _Odd):
             raise BadAnswer(Status.SCHEMA, str(error)) from None
         raise BadAnswer(Status.MALFORMED, f"the answer is not JSON: {_shown(text)}") from None
     views = _fields(document, "the answer", SCHEMA)["views"]
@@ -156,7 +172,8 @@ def _judgement(label: str, view: dict[str, Any], source: str) -> Judgement:
     stripped = [" ".join(quote.split()) for quote in quotes[:_MOST_QUOTES]]
     shortest = min(_SHORTEST_QUOTE, len(source))
     kept = [plain(q)[:_LONGEST_QUOTE] for q in stripped if len(q) >= shortest and q in source]
-    share = len(kept) / len(stripped) if stripped else 0.0
+    # Who quotes more than is looked up proves no more by it.
+    share = len(kept) / len(quotes) if quotes else 0.0
     return Judgement(
         label,
         score,
@@ -164,7 +181,7 @@ def _judgement(label: str, view: dict[str, Any], source: str) -> Judgement:
         HORIZONS[horizon],
         plain(rationale)[:_LONGEST_RATIONALE],
         tuple(kept),
-        len(stripped) - len(kept),
+        len(quotes) - len(kept),
     )
 
 
@@ -187,12 +204,19 @@ def _number(view: dict[str, Any], name: str, least: float) -> float:
     return float(value)
 
 
-class _NotFinite(ValueError):
-    pass
+class _Odd(ValueError):
+    """JSON as Python reads it, which nobody should write."""
 
 
 def _not_finite(text: str) -> NoReturn:
-    raise _NotFinite(f"{text} is not a number")
+    raise _Odd(f"{text} is not a number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Odd("a key stands twice in one object")
+    return found
 
 
 def _shown(value: Any) -> str:

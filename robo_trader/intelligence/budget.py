@@ -108,9 +108,11 @@ class Budget:
             await asyncio.to_thread(self.ledger.flush)
 
     async def _reserve(self, ledger: Ledger, worst: Decimal) -> str | None:
+        asking = _Asking(ledger, worst)
         try:
-            return await asyncio.to_thread(ledger.reserve, worst)
+            return await asyncio.to_thread(asking.reserve)
         except BaseException:
+            asking.leave()
             self._step_back(worst, -1)
             raise
 
@@ -141,6 +143,36 @@ class Budget:
                 waiter = _wait_in(self._for_day)
         _wake(woken)
         return waiter
+
+
+class _Asking:
+    """A question to the day's account that goes on in its thread when the asker has left."""
+
+    def __init__(self, ledger: Ledger, worst: Decimal) -> None:
+        self._ledger = ledger
+        self._worst = worst
+        self._lock = threading.Lock()
+        self._left = False
+        self._day: str | None = None
+
+    def reserve(self) -> str | None:
+        day = self._ledger.reserve(self._worst)
+        with self._lock:
+            self._day = day
+            if self._left:
+                self._give_back()
+        return day
+
+    def leave(self) -> None:
+        """Give back what was or will be reserved."""
+        with self._lock:
+            self._left = True
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._day is not None:
+            self._ledger.give_back(self._day, self._worst)
+            self._day = None
 
 
 def _wait_in(queue: list[_Waiting]) -> asyncio.Future[None]:

@@ -9,7 +9,9 @@ missing price.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from robo_trader.intelligence.gateway import characters
 from robo_trader.intelligence.models import priced
 from robo_trader.intelligence.questions import complete
+from robo_trader.intelligence.replies import address
 from robo_trader.records import Event
 
 if TYPE_CHECKING:
@@ -30,6 +33,24 @@ VIEW_TOKENS = 120
 #: So many recorded replies of a prompt are believed more than the assumptions.
 ENOUGH = 5
 _MICRO = Decimal("0.000001")
+
+
+_asking_nobody: ContextVar[bool] = ContextVar("asking_nobody", default=False)
+
+
+@contextmanager
+def asking_nobody() -> Iterator[None]:
+    """Let analysts be made for an estimate alone: without a key, an address or an account."""
+    token = _asking_nobody.set(True)
+    try:
+        yield
+    finally:
+        _asking_nobody.reset(token)
+
+
+def is_asking_nobody() -> bool:
+    """Tell whether analysts are made for an estimate alone."""
+    return _asking_nobody.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +136,7 @@ def estimate_llm(events: Sequence[Event], analyst: LLMAnalyst) -> Estimate:
     out = Estimate(model=route.model.name, learnt=sum(one.replies for one in seen.values()))
     total, recorded, calls = 0, 0, 0
     tokens_in, tokens_out, cost = 0.0, 0.0, Decimal(0)
+    asked: set[str] = set()
     for event in events:
         if event.kind not in analyst.kinds:
             continue
@@ -124,6 +146,10 @@ def estimate_llm(events: Sequence[Event], analyst: LLMAnalyst) -> Estimate:
         if found is not None and found.ok:
             recorded += 1
             continue
+        key = address(route.name, request).key
+        if key in asked and analyst.mode != "live":
+            continue  # one question is put once
+        asked.add(key)
         calls += 1
         size = characters(complete(request, event, labels))
         one = seen[request.prompt_id]

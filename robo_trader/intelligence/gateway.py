@@ -158,7 +158,7 @@ class Gateway:
                 self._ended[key] = await self._asked(request)
                 return self._ended[key]
             finally:
-                del self._asking[key]
+                self._asking.pop(key, None)  # another thread's loop may have been here
                 mine.set_result(None)
         return replace(self._ended[key], cost=Decimal(0), attempts=0, replayed=True)
 

@@ -41,7 +41,7 @@ class Labels:
         if self._pattern is None:
             return text
         back = {symbol: label for label, symbol in self.symbols.items()}
-        return self._pattern.sub(lambda match: back[match[0].lstrip("$")], text)
+        return self._pattern.sub(lambda match: back.get(match[0]) or back[match[0].removeprefix("$")], text)
 
     def unmasked(self, text: str) -> str:
         """Return `text` with the labels replaced by their symbols."""

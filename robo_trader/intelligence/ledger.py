@@ -31,6 +31,7 @@ _PREFIX = "models/spend/"
 SHARE = Decimal("0.01")
 #: After so many seconds what was spent is written down.
 _FLUSH_AFTER = 5.0
+_NOTHING = (0, 0, 0, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class Ledger:
             self._write(clock.now().date().isoformat(), worst)
             return self.take(worst)
 
+    def give_back(self, day: str, worst: Decimal) -> None:
+        """Undo a reservation of which nobody made use."""
+        with self._lock:
+            self._books.setdefault(day, _Book()).open -= worst
+
     def settle(self, day: str, worst: Decimal, model: str, usage: Usage | None, cost: Decimal) -> bool:
         """Replace a reservation by what the call cost; return whether it is time to `flush`."""
         with self._lock:
@@ -141,7 +147,7 @@ class Ledger:
 
         def change(value: Any) -> dict[str, Any]:
             nonlocal kept
-            account = _account(value)
+            account = _account(day, value)
             account["settled"] = str(Decimal(account["settled"]) + spent)
             account["open"].pop(self._process, None)
             for model, row in pending.items():
@@ -175,7 +181,8 @@ class Ledger:
         for key in self.state.keys(_PREFIX):
             stored = self.state.get(key)
             if stored is not None:
-                found.append(_day(key.removeprefix(_PREFIX), _account(stored.value)))
+                day = key.removeprefix(_PREFIX)
+                found.append(_day(day, _account(day, stored.value)))
         return found
 
 
@@ -198,14 +205,28 @@ def _at_exit(reference: weakref.ref[Ledger]) -> None:
             ledger.flush()
 
 
-def _account(value: Any) -> dict[str, Any]:
-    """Return a copy of a stored account that may be changed, an empty one where there is none."""
-    value = value or {}
-    return {
-        "settled": value.get("settled", "0"),
-        "open": dict(value.get("open", {})),
-        "models": dict(value.get("models", {})),
-    }
+def _account(day: str, value: Any) -> dict[str, Any]:
+    """Return a copy of a stored account that may be changed, an empty one where there is none.
+
+    One that nobody can read is a `StateError`: what is spent must be known before more is.
+    """
+    try:
+        value = {} if value is None else value
+        account = {
+            "settled": value.get("settled", "0"),
+            "open": dict(value.get("open", {})),
+            "models": {name: _added(row, _NOTHING) for name, row in value.get("models", {}).items()},
+        }
+        amounts = [account["settled"], *account["open"].values()]
+        amounts += [row["cost"] for row in account["models"].values()]
+        if not all(0 <= Decimal(amount) < Decimal("Infinity") for amount in amounts):
+            raise ValueError("an amount below 0")
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise StateError(
+            f"the account of {day} is damaged: {type(error).__name__} in state {_PREFIX + day!r}",
+            hint="move it out of the state store; what it held then counts as not spent",
+        ) from error
+    return account
 
 
 def _day(date: str, account: Mapping[str, Any]) -> Day:

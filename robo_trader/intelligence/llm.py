@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from robo_trader.config_values import parse_duration
@@ -21,6 +22,7 @@ from robo_trader.intelligence.adapters import ADAPTERS, Adapter, is_loopback
 from robo_trader.intelligence.analyst import Analyst
 from robo_trader.intelligence.answer import Judgements
 from robo_trader.intelligence.budget import Budget
+from robo_trader.intelligence.estimate import Estimate, estimate_llm, is_asking_nobody
 from robo_trader.intelligence.gateway import MODES, Gateway, Route
 from robo_trader.intelligence.labels import Labels, labels_of
 from robo_trader.intelligence.ledger import Ledger
@@ -33,9 +35,6 @@ from robo_trader.intelligence.reply import Reply, Request
 from robo_trader.masking import mask_url
 from robo_trader.records import Abstain, Event, View
 from robo_trader.state import open_state
-
-if TYPE_CHECKING:
-    from robo_trader.intelligence.estimate import Estimate
 
 #: Where replies are kept unless told otherwise.
 REPLIES = ".robo/replies.jsonl"
@@ -85,23 +84,24 @@ class LLMAnalyst(Analyst):
     ) -> None:
         known = load_models(models)
         chosen = [_chosen(known, provider, model)]
-        chosen += [find_model(name, known, chosen[0].provider) for name in fallback]
+        chosen += [find_model(name, known, chosen[0].provider) for name in _names("fallback", fallback)]
         self.models = tuple(chosen)
         self.mode = _one_of("mode", mode, MODES)
-        self.kinds = frozenset(_one_of("kinds", kind, KINDS) for kind in kinds)
+        self.kinds = frozenset(_one_of("kinds", kind, KINDS) for kind in _names("kinds", kinds))
         self.clean_from = max(m.clean_from for m in chosen)
-        self.draw = draw
-        self._max_tokens = _at_least("max_tokens", max_tokens, 100)
+        self.draw = _whole("draw", draw, 0)
+        self._max_tokens = _whole("max_tokens", max_tokens, 100)
         self._read: set[str] = set()
-        self._prompts = {kind: load_prompt(kind, prompts) for kind in sorted(self.kinds)}
-        adapter = _adapter(chosen[0], base_url, api_key, _effort(chosen[0], effort), self.mode)
-        if self.mode != "replay":
+        self._prompts = {kind: load_prompt(kind, _folder(prompts)) for kind in sorted(self.kinds)}
+        # A replay and an estimate ask nobody, so they need neither key nor account.
+        asks = self.mode != "replay" and not is_asking_nobody()
+        adapter = _adapter(chosen[0], base_url, api_key, _effort(chosen[0], effort), asks)
+        day, ledger = _dollars("budget_day", budget_day), None
+        if asks:
             for one in chosen:
                 priced(one)
-        ledger = None
-        if self.mode != "replay":
-            ledger = Ledger(open_state(state), _dollars("budget_day", budget_day))
-        self.store = ReplyStore(replies)
+            ledger = Ledger(open_state(state), day)
+        self.store = ReplyStore(_path("replies", replies))
         self.budget = Budget(_dollars("budget_run", budget_run), ledger)
         pace = Pace(_at_least("per_minute", per_minute, 0))
         self.gateway = Gateway(
@@ -109,10 +109,10 @@ class LLMAnalyst(Analyst):
             mode=self.mode,
             store=self.store,
             budget=self.budget,
-            deadline=parse_duration(deadline, "deadline").total_seconds(),
+            deadline=_deadline(deadline),
             patience=None if patience is None else parse_duration(patience, "patience").total_seconds(),
-            attempts=_at_least("attempts", attempts, 1),
-            concurrency=_at_least("concurrency", concurrency, 1),
+            attempts=_whole("attempts", attempts, 1),
+            concurrency=_whole("concurrency", concurrency, 1),
         )
 
     def read(
@@ -152,8 +152,6 @@ class LLMAnalyst(Analyst):
 
     def estimate(self, events: Sequence[Event]) -> Estimate:
         """Return what reading `events` would cost; nothing is asked."""
-        from robo_trader.intelligence.estimate import estimate_llm
-
         return estimate_llm(events, self)
 
     async def close(self) -> None:
@@ -199,17 +197,17 @@ def _chosen(known: Mapping[str, Model], provider: str | None, name: str | None) 
         _one_of("provider", provider, PROVIDERS)
     if name is None:
         name = DEFAULT_MODELS.get(provider or "anthropic")
-    if name is None:
+    if not isinstance(name, str) or not name:
         raise ConfigError(
             "[intelligence.llm] names no model", hint="say which one the local server holds: model = …"
         )
     return find_model(name, known, provider)
 
 
-def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | None, mode: str) -> Adapter:
-    """Return the way to the model's provider, after checking all that it needs to be asked."""
+def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | None, asks: bool) -> Adapter:
+    """Return the way to the model's provider, after checking all that it needs if it `asks`."""
     kind = ADAPTERS[model.provider]
-    if model.provider == "local" and base_url is None and mode != "replay":
+    if model.provider == "local" and base_url is None and asks:
         raise ConfigError(
             f"no address is given for the local model {model.name!r}",
             hint='write base_url = "http://127.0.0.1:11434/v1" under [intelligence.llm]',
@@ -219,10 +217,10 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
             f"[intelligence.llm] base_url is {_shown(base_url)!r}",
             hint="write one such as http://127.0.0.1:11434/v1",
         )
-    if base_url is None and mode != "replay":
+    if base_url is None and asks:
         _no_other_address(model.provider, kind)
     key = _key("api_key of [intelligence.llm]", key)
-    if not key and kind.variable and mode != "replay":
+    if not key and kind.variable and asks:
         if base_url is not None:
             # The key of the provider must not reach whoever else serves its protocol.
             raise ConfigError(
@@ -241,7 +239,7 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
             hint="use https://, or a server without key",
         )
     adapter = kind(key=key or "", base_url=base_url, effort=effort)
-    if mode != "replay":
+    if asks:
         adapter.require()
     return adapter
 
@@ -307,6 +305,45 @@ def _at_least(option: str, value: Any, least: int) -> Any:
             f"[intelligence.llm] {option} is {value!r}", hint=f"write a number of at least {least}"
         )
     return value
+
+
+def _whole(option: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(
+            f"[intelligence.llm] {option} is {value!r}", hint=f"write a whole number of at least {least}"
+        )
+    return value
+
+
+def _deadline(value: Any) -> float:
+    seconds = parse_duration(value, "deadline").total_seconds()
+    if not seconds:
+        raise ConfigError(f"[intelligence.llm] deadline is {value!r}", hint="write a time, such as 20s")
+    return seconds
+
+
+def _names(option: str, value: Any) -> Collection[str]:
+    if isinstance(value, str) or not isinstance(value, Collection):
+        raise ConfigError(f"[intelligence.llm] {option} is {value!r}", hint='write a list, such as ["…"]')
+    return value
+
+
+def _path(option: str, value: Any) -> str | Path:
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise ConfigError(f"[intelligence.llm] {option} is {value!r}", hint="write a path")
+    return value
+
+
+def _folder(value: Any) -> str | Path | None:
+    """Return the folder of prompts; one that is not there would leave the built-in ones in use."""
+    if value is None:
+        return None
+    path = _path("prompts", value)
+    if not Path(path).is_dir():
+        raise ConfigError(
+            f"there is no folder {path} for prompts", hint="check [intelligence.llm] prompts, or leave it out"
+        )
+    return path
 
 
 def _dollars(option: str, value: Any) -> Decimal:

@@ -79,13 +79,15 @@ class Model:
 
         The cutoff plus 90 days; `NEVER_CLEAN` where no cutoff is known.
         """
-        if self.cutoff is None:
+        if self.cutoff is None or self.cutoff >= (NEVER_CLEAN - MARGIN).date():
             return NEVER_CLEAN
         return datetime.combine(self.cutoff, time(), UTC) + MARGIN
 
 
 def load_models(extra: Mapping[str, Any] | None = None) -> dict[str, Model]:
     """Return every model by name: those of `models.toml`, then `extra` (a table of robo.toml)."""
+    if extra is not None and not isinstance(extra, Mapping):
+        raise ConfigError(f"models is {extra!r}", hint="write tables [intelligence.models.NAME]")
     path = Path(__file__).with_name("models.toml")
     tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     found = {name: _model(name, table) for name, table in tables.items()}
@@ -95,9 +97,24 @@ def load_models(extra: Mapping[str, Any] | None = None) -> dict[str, Model]:
                 f"[intelligence.models] {name} must be a table, not {table!r}",
                 hint=f'write [intelligence.models."{name}"]',
             )
-        # What the user leaves out is kept from our own table of that name.
-        found[name] = _model(name, {**tables.get(name, {}), **table})
+        found[name] = _model(name, {**_kept(tables.get(name, {}), table), **table})
     return found
+
+
+def _kept(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of our own table of a model where the user's says the rest.
+
+    A figure of the user's does not stand under our source, nor our price of the cache beside another
+    price of input.
+    """
+    gone: set[str] = set()
+    if not theirs.keys().isdisjoint(_PRICES):
+        gone |= {"effective", "source"}
+    if "input" in theirs:
+        gone |= {"cache_read", "cache_write"}
+    if "cutoff" in theirs:
+        gone.add("cutoff_source")
+    return {key: value for key, value in ours.items() if key not in gone}
 
 
 def find_model(name: str, models: Mapping[str, Model], provider: str | None = None) -> Model:
@@ -147,7 +164,7 @@ def _model(name: str, table: Mapping[str, Any]) -> Model:
         provider,
         _price(where, provider, table),
         _day(where, "cutoff", table),
-        str(table.get("cutoff_source", "")),
+        _text(where, "cutoff_source", table),
     )
 
 
@@ -163,7 +180,7 @@ def _price(where: str, provider: str, table: Mapping[str, Any]) -> Price | None:
         given.get("cache_read", given["input"]),
         given.get("cache_write", given["input"]),
         _day(where, "effective", table),
-        str(table.get("source", "")),
+        _text(where, "source", table),
     )
 
 
@@ -172,11 +189,18 @@ def _dollars(where: str, key: str, value: Any) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         number = Decimal("NaN")
-    if isinstance(value, bool) or not number.is_finite() or number < 0:
+    if isinstance(value, bool) or not number.is_finite() or not 0 <= number <= _MILLION:
         raise ConfigError(
             f"{where} {key} is {value!r}", hint="write dollars for a million tokens, such as 0.10"
         )
     return number
+
+
+def _text(where: str, key: str, table: Mapping[str, Any]) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise ConfigError(f"{where} {key} is {value!r}", hint="write where and when the figure was read")
+    return value
 
 
 def _day(where: str, key: str, table: Mapping[str, Any]) -> date | None:

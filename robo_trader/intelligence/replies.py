@@ -29,7 +29,7 @@ from robo_trader.state.files import locked
 _LONGEST_TEXT = 100_000
 _FORMAT = 1
 _PREFIX = b'{"sum":"'
-_LINE = re.compile(rb'\{"sum":"([0-9a-f]{16})","reply":(\{.*\})\}\n?\Z', re.DOTALL)
+_LINE = re.compile(rb'\{"sum":"([0-9a-f]{16})","reply":(\{.*\})\}\r?\n?\Z', re.DOTALL)
 
 
 class ReplyMissing(ModelError):
@@ -168,6 +168,15 @@ class ReplyStore:
         aside = self.path.with_name(self.path.name + ".damaged")
         if not self.check():
             return 0, aside
+        try:
+            count = self._move_damaged(aside)
+        except OSError as error:
+            raise self._failed("repaired", error) from error
+        self._forget()
+        self._read()
+        return count, aside
+
+    def _move_damaged(self, aside: Path) -> int:
         with self._locked():
             bad = {number for number, _ in self.check()}
             lines = self.path.read_bytes().splitlines(keepends=True)
@@ -181,10 +190,7 @@ class ReplyStore:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.path)
-        count = len(bad)
-        self._forget()
-        self._read()
-        return count, aside
+        return len(bad)
 
     # -- the file ---------------------------------------------------------------------------------
 
@@ -285,6 +291,8 @@ def _stored(line: bytes) -> Stored:
     if row["v"] != _FORMAT:
         raise ValueError(f"its format {row['v']!r} is not known; it may come from a newer version")
     usage = row["usage"]
+    if usage and not (len(usage) == 4 and all(type(n) is int and n >= 0 for n in usage)):
+        raise ValueError(f"its usage is {usage!r}")
     return Stored(
         row["key"],
         row["question"],

@@ -104,3 +104,13 @@ def test_a_store_that_is_none_is_one_line(robo: Robo) -> None:
 def test_an_unknown_model_is_one_line(robo: Robo, recorded: Path) -> None:
     Path("robo.toml").write_text('[intelligence.llm]\nmodel = "gpt-4"\n')
     assert "add [intelligence.models" in robo("llm", "cost", "events.jsonl").one_error_line(2)
+
+
+def test_a_dry_run_needs_no_key(robo: Robo, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    done = robo("backtest", "--analyst", "llm", "--analyst", "offline", "--dry-run", "--json")
+    assert done.code == 0 and json.loads(done.out)["llm"]["calls"] > 0
+    Path("robo.toml").write_text('[intelligence.ensemble]\nanalysts = ["offline", "llm"]\n')
+    assert "claude" in robo("backtest", "--analyst", "ensemble", "--dry-run").out
+    assert "ANTHROPIC_API_KEY is not set" in robo("backtest", "--analyst", "llm").err

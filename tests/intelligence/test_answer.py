@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -150,3 +151,49 @@ def test_a_stored_answer_that_cannot_be_is_refused(rows: object) -> None:
 
 def test_a_judged_answer_is_a_tuple() -> None:
     assert isinstance(parse('{"views": []}', ["S1"], SOURCE), Judgements)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"views": [], ' + says(view())[1:],
+        says(view()).replace('"score": 0.6', '"score": 0.6, "score": -0.6'),
+        says(view()).replace('"score": 0.6', '"score": 1e999'),
+        says(view()).replace('"score": 0.6', '"score": 9' + "9" * 400),
+    ],
+)
+def test_json_that_readers_read_differently_breaks_the_schema(text: str) -> None:
+    with pytest.raises(BadAnswer) as caught:
+        parse(text, ["S1"], SOURCE)
+    assert caught.value.status is Status.SCHEMA
+
+
+def test_quotations_beyond_what_is_looked_up_prove_nothing() -> None:
+    (found,) = parse(
+        says(view(evidence=["raises its guidance"] * 5 + ["never said at all"] * 15)), ["S1"], SOURCE
+    )
+    assert (len(found.evidence), found.dropped) == (5, 15)
+    assert found.confidence == pytest.approx(0.8 * (0.25 + 0.75 * 0.25))
+
+
+_ROW: list[Any] = ["S1", 0.5, 0.5, 86400.0, "why", ["quoted text"], 0]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [_ROW, _ROW],
+        [[*_ROW[:4], 5, [], 0]],
+        [[*_ROW[:4], "a\x1b[2J", [], 0]],
+        [[*_ROW[:5], [5], 0]],
+        [["S1", True, *_ROW[2:]]],
+        [["S1", float("nan"), *_ROW[2:]]],
+        [[*_ROW[:3], -1, *_ROW[4:]]],
+        [[*_ROW[:3], 1e9, *_ROW[4:]]],
+        [[["S1"], *_ROW[1:]]],
+    ],
+)
+def test_a_store_edited_with_its_checksums_is_no_way_around_the_judge(rows: Any) -> None:
+    assert load([_ROW], ["S1"])
+    with pytest.raises(BadAnswer):
+        load(rows, ["S1"])

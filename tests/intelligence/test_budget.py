@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -270,3 +271,59 @@ def test_nobody_waits_for_ever(
         assert budget.settled <= CENT * min(run_cap, day_cap)
 
     run(work())
+
+
+def test_who_leaves_while_the_day_is_asked_holds_nothing(tmp_path: Path) -> None:
+    """The thread that asks the store goes on; what it reserves nobody will settle."""
+    state = open_state(f"file:{tmp_path}")
+    asked, answered = threading.Event(), threading.Event()
+    real = state.update
+
+    def slow(*args: Any) -> Any:
+        asked.set()
+        assert answered.wait(10)
+        return real(*args)
+
+    state.update = slow  # type: ignore[method-assign]
+
+    async def work() -> None:
+        budget = Budget(CENT * 5, Ledger(state, CENT * 5))
+        for late in (True, False):
+            asked.clear()
+            answered.clear()
+            waiting = asyncio.ensure_future(budget.reserve(CENT * 5))
+            await asyncio.to_thread(asked.wait, 10)
+            if late:
+                answered.set()
+                # The answer may be there already when the asker is told to go.
+                await asyncio.to_thread(lambda: None)
+            waiting.cancel()
+            answered.set()
+            await asyncio.gather(waiting, return_exceptions=True)
+            if not waiting.cancelled() and isinstance(waiting.result(), Reservation):
+                await budget.settle(waiting.result(), "m", None, Decimal(0))
+            assert budget.reserved == 0
+        await budget.settle(await budget.reserve(CENT * 5), "m", None, CENT)
+        await budget.close()
+
+    run(work())
+    (day,) = Ledger(state).days()
+    assert (day.settled, day.reserved) == (CENT, 0)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        [1], "x", {"settled": "abc"}, {"settled": None}, {"settled": "-5"}, {"settled": "Infinity"},
+        {"open": {"a": "NaN"}}, {"open": [1]}, {"models": {"m": 5}}, {"models": {"m": {"calls": 1}}},
+    ],
+)  # fmt: skip
+def test_an_account_that_cannot_be_read_stops_the_spending(stored: Any, tmp_path: Path) -> None:
+    state = open_state(f"file:{tmp_path}")
+    ledger = Ledger(state, CENT)
+    state.put(f"models/spend/{clock.now().date()}", stored)
+    with pytest.raises(StateError, match="the account of .* is damaged") as caught:
+        ledger.reserve(CENT)
+    assert "move it out" in caught.value.hint
+    with pytest.raises(StateError):
+        ledger.days()

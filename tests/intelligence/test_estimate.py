@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from robo_trader.errors import ConfigError
 from robo_trader.intelligence.analyst import Analyst
 from robo_trader.intelligence.ensemble import EnsembleAnalyst
-from robo_trader.intelligence.estimate import Estimate, estimate
+from robo_trader.intelligence.estimate import Estimate, asking_nobody, estimate
+from robo_trader.intelligence.llm import LLMAnalyst
 from robo_trader.records import Abstain, Event
 from robo_trader.testing import FAULTS, Call, ModelServer
 
@@ -123,3 +126,29 @@ def test_without_a_price_there_is_no_estimate(make: Make) -> None:
     analyst = make(None, "openai", model="new", models={"new": {"provider": "openai"}}, mode="replay")
     with pytest.raises(ConfigError, match="no price is known"):
         analyst.estimate([event()])
+
+
+def test_one_question_is_counted_once(make: Make) -> None:
+    same = [event("AAPL raises its guidance")] * 20
+    assert estimate(same, make("http://127.0.0.1:9")).calls == 1
+    assert estimate(same, make("http://127.0.0.1:9", mode="live")).calls == 20
+
+
+def test_an_estimate_needs_no_key_no_address_and_no_account(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    every: list[dict[str, Any]] = [
+        {},
+        {"provider": "openai", "mode": "live"},
+        {"provider": "local", "model": "small"},
+    ]
+    for options in every:
+        with pytest.raises(ConfigError):
+            LLMAnalyst(**options)
+        with asking_nobody():
+            analyst = LLMAnalyst(**options)
+        assert estimate([event()], analyst).calls == 1
+    assert list(tmp_path.iterdir()) == []

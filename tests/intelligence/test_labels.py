@@ -76,3 +76,10 @@ def test_flags_of_the_hygiene_do_not_change_the_address() -> None:
     plain = question(event(), prompt, labels, max_tokens=100)
     flagged = question(event(data={"hygiene": ["html"]}), prompt, labels, max_tokens=100)
     assert plain.content == flagged.content
+
+
+@pytest.mark.parametrize("symbol", ["$SPX", "^GSPC", "BRK.B", "ES=F", "A", "$"])
+def test_whatever_a_symbol_holds_is_masked_or_left(symbol: str) -> None:
+    labels = labels_of("news", (symbol,))
+    text = f"the {symbol}, ${symbol} and ({symbol}) fell"
+    assert labels.unmasked(labels.masked(text)).replace("$", "") == text.replace("$", "")

@@ -52,6 +52,15 @@ def test_a_known_model_can_be_corrected_in_part() -> None:
     model = load_models({"gpt-6-luna": {"input": "9"}})["gpt-6-luna"]
     assert priced(model).input == 9 and priced(model).output == Decimal("0.50")
     assert model.cutoff == date(2026, 5, 18)
+    # A figure of the user's does not stand under our source, and no cache is cheaper than we know.
+    assert (priced(model).source, priced(model).effective) == ("", None)
+    assert priced(model).cache_read == priced(model).cache_write == 9
+    assert model.cutoff_source
+    assert load_models({"gpt-6-luna": {"cutoff": "2026-06-01"}})["gpt-6-luna"].cutoff_source == ""
+
+
+def test_the_end_of_time_is_a_cutoff() -> None:
+    assert load_models({"m": {"provider": "local", "cutoff": "9999-12-31"}})["m"].clean_from == NEVER_CLEAN
 
 
 def test_cost_counts_each_sort_of_token() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -236,3 +238,31 @@ def test_threads_may_share_a_store(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, "abcd"))
     assert len(ReplyStore(store.path)) == len(store) == 80 and store.check() == []
+
+
+def test_line_ends_of_another_system_are_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    _filled(path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    store = ReplyStore(path)
+    assert (len(store), store.check()) == (5, [])
+
+
+def test_a_usage_that_is_none_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    for usage in ([1, 2], ["1", 2, 3, 4], [-1, 2, 3, 4], {"a": 1}):
+        _filled(path)
+        row = json.loads(path.read_bytes().splitlines()[0])["reply"] | {"usage": usage}
+        data = json.dumps(row).encode()
+        checksum = hashlib.sha256(data).hexdigest()[:16].encode()
+        path.write_bytes(b'{"sum":"%s","reply":%s}\n' % (checksum, data))
+        assert len(ReplyStore(path).check()) == 1
+
+
+def test_a_store_that_cannot_be_mended_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    _filled(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    (tmp_path / "r.jsonl.damaged").mkdir()
+    with pytest.raises(ModelError, match="cannot be repaired"):
+        ReplyStore(path).repair()
