@@ -14,32 +14,30 @@ from robo_trader.intelligence.offline.tokens import bag
 
 _STOPS = frozenset(".;?!")
 _TURNS = bag("but while whereas however yet")
+_CONTRASTS = bag("but however yet")
+_CLOSES = bag(", ) ; but")
 _ABBREVIATIONS = bag("inc corp co ltd no nr tel approx st mr mrs ms dr vs jr plc etc eg ie ca cf")
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A stretch of tokens, both ends included, with the hits in it that count.
-
-    `turned` tells that it follows a "but", and so weighs more than what stood before.
-    """
+    """A stretch of tokens, both ends included, with the hits in it that count."""
 
     first: int
     last: int
     hits: tuple[Hit, ...]
-    turned: bool = False
 
 
 def clauses(words: list[str], hits: list[Hit]) -> Iterator[Clause]:
     """Yield the clauses of a text with their hits."""
-    start, turned = 0, False
+    start = 0
     rest = iter(hits)
     hit = next(rest, None)
     for i in range(len(words) + 1):
         at_end = i == len(words)
         word = "" if at_end else words[i]
         stops = word in _STOPS and not (word == "." and i and words[i - 1] in _ABBREVIATIONS)
-        turns = word in _TURNS
+        turns = word in _TURNS and words[i + 1 : i + 2] != ["to"]  # "has yet to"
         if not (at_end or stops or turns):
             continue
         inside: list[Hit] = []
@@ -47,8 +45,33 @@ def clauses(words: list[str], hits: list[Hit]) -> Iterator[Clause]:
             inside.append(hit)
             hit = next(rest, None)
         if inside:
-            yield Clause(start, i - 1, tuple(_counted(words, inside, i)), turned)
-        start, turned = i + 1, turns and word != "while"
+            yield Clause(start, i - 1, tuple(_counted(words, inside, i)))
+        start = i + 1
+
+
+def turn(words: list[str]) -> int:
+    """Return where a "but" turns a sentence round, or -1."""
+    return next(
+        (
+            i
+            for i, word in enumerate(words)
+            if word in _CONTRASTS and 0 < i < len(words) - 1 and words[i + 1] != "to"
+        ),
+        -1,
+    )
+
+
+def silent(words: list[str], hits: list[Hit]) -> frozenset[int]:
+    """Return the tokens behind a "despite" up to the comma or stop that closes it."""
+    tokens: set[int] = set()
+    for hit in hits:
+        if hit.entry.part == "except":
+            tokens.update(range(hit.first, _closing(words, hit.last + 1, len(words))))
+    return frozenset(tokens)
+
+
+def _closing(words: list[str], first: int, end: int) -> int:
+    return next((i for i in range(first, end) if words[i] in _CLOSES), end)
 
 
 def _counted(words: list[str], hits: list[Hit], end: int) -> Iterator[Hit]:
@@ -56,6 +79,6 @@ def _counted(words: list[str], hits: list[Hit], end: int) -> Iterator[Hit]:
     silent_until = -1
     for hit in hits:
         if hit.entry.part == "except":
-            silent_until = next((i for i in range(hit.last + 1, end) if words[i] in (",", ")")), end)
+            silent_until = _closing(words, hit.last + 1, end)
         elif hit.first > silent_until:
             yield hit

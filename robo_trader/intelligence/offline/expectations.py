@@ -14,40 +14,69 @@ from robo_trader.intelligence.offline.rules import Evidence
 from robo_trader.intelligence.offline.tokens import Text, bag
 
 _WHOSE = (
-    r"(?:(?:the|its|their|his|our|all|average|mean|median|market|street|wall street|analysts?'?|consensus|of|"
-    r"profit|sales|revenue|earnings|q [1-4]|quarterly|first|second|third|fourth|quarter|full year|annual|eps|"
-    r"city|lseg|factset|refinitiv|bloomberg|reuters|investors?'?|economists?'?|previous|own|top line|poll|"
-    r"bottom line) ?)*"
+    r"(?:(?:the|its|their|his|our|all|even|worst|best|most|average|mean|median|market|street|wall street|"
+    r"analysts?'?|consensus|of|profit|sales|revenue|earnings|q [1-4]|quarterly|first|second|third|fourth|"
+    r"quarter|full year|annual|eps|city|lseg|factset|refinitiv|bloomberg|reuters|investors?'?|economists?'?|"
+    r"previous|own|top line|poll|bottom line) ?)*"
 )
 _WHAT = (
-    r"(?:expectations?|estimates?|consensus|forecasts?|projections?|guidance|targets?|views?|predictions?)\b"
+    r"(?:expectations?|estimates?|consensus|forecasts?|projections?|guidance|targets?|views?|predictions?|"
+    r"plans?|budget|hopes)\b"
 )
 _EXPECTED = (
     r"(?:expected|forecasted|forecast|anticipated|estimated|predicted|projected|hoped|expectations|estimates|"
-    r"forecasts|planned|thought|the consensus|consensus)\b"
+    r"forecasts|planned|thought|the consensus|consensus|pencill?ed in|priced in|baked in|bargained for|"
+    r"looked for|budgeted|announced|flagged|guided|promised|advertised)\b"
 )
-_BEFORE_EXPECTED = (
-    r"(?:(?:had|has|have|was|were|been|the|market|analysts?'?|economists|investors|previously|originally|"
-    r"initially|earlier|widely|what|its) )*"
+#: Who expected it: "than the management had originally".
+_BEFORE_EXPECTED = r"(?:(?!(?:than|as|in|for|last|previous|a|year|ago|at) )[a-z']+ ){0,5}?"
+_FEARED = r"(?:feared|braced for|dreaded)\b"
+_MORE = (
+    r"better|higher|stronger|larger|bigger|greater|faster|more|hotter|wider|longer|later|costlier|"
+    r"sooner|earlier|deeper|steeper"
 )
-_MORE = r"better|higher|stronger|larger|bigger|greater|faster|more|hotter|wider"
 _FEWER = r"worse|lower|weaker|smaller|slower|softer|less|fewer|cooler|poorer|narrower"
 _THAN = re.compile(
-    rf"\b(?P<how>{_MORE}|{_FEWER}) (?:[a-z]+ )?than {_BEFORE_EXPECTED}(?P<what>{_EXPECTED}|feared\b)"
+    rf"\b(?P<how>{_MORE}|{_FEWER}) (?P<manner>[a-z]+ )?than {_BEFORE_EXPECTED}(?P<what>{_EXPECTED}|{_FEARED})"
 )
+#: "more slowly", "more modest" is less.
+_GENTLE = bag("slowly gradually modestly modest mildly mild gently gentle moderate moderately muted")
+#: "not as steep as feared", "less severe than expected": by what the adjective calls bad or good.
+_NOT_AS = re.compile(
+    rf"\b(?:(?:not|n't|never) (?:quite |nearly |been )?(?:as|so) (?P<adjective>[a-z]+) as|"
+    rf"less (?P<less>[a-z]+) than) {_BEFORE_EXPECTED}(?:{_EXPECTED}|{_FEARED})"
+)
+_HARSH = bag(
+    "bad steep severe deep weak dire poor harsh grim gloomy costly damaging sharp painful negative"
+    " pessimistic downbeat serious dramatic pronounced disruptive awful restrictive hawkish"
+)
+_FINE = bag("good strong rosy robust high fast quick much positive optimistic upbeat bullish large generous")
+#: "not good enough", "not enough to".
+_NOT_ENOUGH = re.compile(r"\b(?:not|n't|hardly|barely) (?:[a-z]+ ){0,2}enough\b")
+#: "less than the 3 % decline that was feared".
+_LESS_OF = re.compile(
+    r"\b(?P<how>more|less|smaller|larger|bigger|better|worse) than (?:the |a |an )?[$€£]?[\d.,]+ ?"
+    r"(?:[a-z%]+ ){0,3}?"
+    r"(?P<what>declines?|drops?|falls?|decreases?|dip|slump|contraction|slide|"
+    r"rises?|increases?|gains?|growth|jump)\b"
+    r"(?= (?:[a-z]+ ){0,3}?(?:analysts?|economists?|wall|the street|forecast|expected|estimated?|consensus|"
+    r"feared|predicted|investors|anticipated|projected|seen))"
+)
+_FALLING = ("decl", "drop", "fall", "decr", "dip", "slum", "cont", "slid")
 _OVER = (
     r"above|over|ahead of|beat|beats|beating|tops?|topped|topping|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|"
     r"crush(?:es|ed)?|smash(?:es|ed)?|outpace[sd]?|trounce[sd]?"
 )
 _UNDER = (
-    r"below|under|short of|miss(?:es|ed|ing)?|trail(?:s|ed|ing)?|lag(?:s|ged|ging)?|undershoots?|undershot|"
-    r"disappoint(?:s|ed)"
+    r"below|under|short of|shy of|light of|behind|miss(?:es|ed|ing)?|trail(?:s|ed|ing)?|lag(?:s|ged|ging)?|"
+    r"undershoots?|undershot|disappoint(?:s|ed)"
 )
 _LEVEL = re.compile(rf"\b(?P<how>{_OVER}|{_UNDER}) {_WHOSE}{_WHAT}")
 #: "above the $ 4.4 billion that analysts had expected".
 _AMOUNT = re.compile(
     rf"\b(?P<how>{_OVER}|{_UNDER}|more than|less than) (?:the |a )?[$€£]? ?[\d.,]+ ?(?:[a-z%]+ ){{0,4}}?"
-    r"(?:analysts?|economists|wall street|the street|forecast|expected|estimated?|consensus)\b"
+    r"(?:analysts?|economists|wall street|the street|forecast|expected|estimated?|consensus|"
+    r"predicted|projected)\b"
 )
 #: "remains below the previous year's level".
 _YEAR = re.compile(
@@ -60,20 +89,36 @@ _IN_LINE = re.compile(
     rf"(?:{_WHOSE}{_WHAT}|{_EXPECTED})"
 )
 _SAID = re.compile(
-    r"\b(?:earnings|profit|revenue|sales|eps|results|quarter|top and bottom lines?) "
-    r"(?P<how>beats?|miss(?:es)?)\b"
+    r"\b(?:(?:earnings|profit|revenue|sales|eps|results|quarter|top and bottom lines?) "
+    r"(?P<how>beats?|miss(?:es|ed)?)\b"
+    r"|(?P<by>beats?|tops?|topped|miss(?:es|ed)?) "
+    r"(?:on|by [$€£]?[\d.]+|the street|wall street|views|both|all)\b)"
 )
-_LESS = bag("worse lower weaker smaller slower softer less fewer cooler poorer narrower below under") | {
+#: "fewer customers left than expected".
+_COUNTED = re.compile(
+    rf"\b(?P<how>{_MORE}|{_FEWER}) (?P<counted>(?:[a-z]+ ){{1,4}}?)than {_BEFORE_EXPECTED}"
+    rf"(?P<what>{_EXPECTED}|{_FEARED})"
+)
+_LEAVING = bag("left leave leaving quit cancelled canceled defected lost dropped withdrew")
+_LESS = bag(
+    "worse lower weaker smaller slower softer less fewer cooler poorer narrower below under behind"
+) | {
     "short of",
+    "shy of",
+    "light of",
     "undershoot",
     "undershoots",
     "undershot",
 }
-_JUDGED = {"better": 1, "stronger": 1, "worse": -1, "weaker": -1, "poorer": -1}
+_JUDGED = {
+    **dict.fromkeys(("better", "stronger", "sooner", "earlier"), 1),
+    **dict.fromkeys(("worse", "weaker", "poorer", "longer", "later", "costlier", "deeper", "steeper"), -1),
+}
 _GATE = bag(
     "than expected feared expectations expectation estimates estimate consensus forecast forecasts"
     " projections guidance view street hopes analysts economists"
-    " previous last prior preceding corresponding ago target targets views beat beats miss misses predictions"
+    " previous last prior preceding corresponding ago target targets views beat beats miss misses missed"
+    " predictions enough plan plans budget anticipated predicted projected tops topped than"
 )
 
 
@@ -82,21 +127,65 @@ def expectations(text: Text, hits: Sequence[Hit]) -> Iterator[Evidence]:
     if _GATE.isdisjoint(text.words):
         return
     for match in _THAN.finditer(text.flat):
-        how, feared = match["how"], match["what"] == "feared"
+        how, feared = match["how"], match["what"].startswith(("feared", "braced", "dreaded"))
         sign = _JUDGED.get(how)
+        manner = (match["manner"] or "").strip()
+        if manner not in _GENTLE and manner[-2:] not in ("ly", "") and how in ("more", "fewer", "less"):
+            continue  # "fewer layoffs than feared": counted below
         if sign is None and feared:
             sign = 1 if how in _LESS else -1
-        if sign is None and how in ("more", "less"):
+        if sign is None:
             sign = _moved(text, hits, match)
         if sign is None:
             sign = (-1 if how in _LESS else 1) * _polarity(text, hits, match, right=True)
         yield _evidence(text, match, sign)
+    for match in _COUNTED.finditer(text.flat):
+        sign = _counted(text, hits, match)
+        if sign:
+            yield _evidence(text, match, sign)
+    short = {match.start() for match in _LESS_OF.finditer(text.flat)}
     for match in (*_LEVEL.finditer(text.flat), *_AMOUNT.finditer(text.flat), *_YEAR.finditer(text.flat)):
+        if match.start() in short:
+            continue
         how = match["how"].removesuffix(" than")
+        moved = _moved(text, hits, match) if how in ("more than", "more", "less than", "less") else None
+        if moved:
+            yield _evidence(text, match, moved)
+            continue
         low = how in _LESS or how.startswith(("miss", "trail", "lag", "disappoint"))
         yield _evidence(text, match, (-1 if low else 1) * _polarity(text, hits, match, right=False))
+    for match in _NOT_AS.finditer(text.flat):
+        adjective = match["adjective"] or match["less"]
+        sign = 1 if adjective in _HARSH else -1 if adjective in _FINE else 0
+        if sign:
+            yield _evidence(text, match, sign)
+    for match in _NOT_ENOUGH.finditer(text.flat):
+        yield _evidence(text, match, -1)
+    for match in _LESS_OF.finditer(text.flat):
+        sign = _JUDGED.get(match["how"]) or _short_of(match) * _polarity(text, hits, match, right=False)
+        yield _evidence(text, match, sign)
     for match in _SAID.finditer(text.flat):
-        yield _evidence(text, match, 1 if match["how"].startswith("beat") else -1)
+        yield _evidence(text, match, -1 if (match["how"] or match["by"]).startswith("miss") else 1)
+
+
+def _counted(text: Text, hits: Sequence[Hit], match: re.Match[str]) -> int:
+    """Return the sign of "fewer customers left than expected", 0 where it is not known what is counted."""
+    first, last = _token(text, match.start()), _token(text, match.end("counted"))
+    named = [
+        h
+        for h in hits
+        if first < h.first < last and h.entry.polarity and h.entry.part in ("quantity", "tone")
+    ]
+    if not named:
+        return 0
+    leaving = -1 if _LEAVING.intersection(match["counted"].split()) else 1
+    return (-1 if match["how"] in _LESS else 1) * named[-1].entry.polarity * leaving
+
+
+def _short_of(match: re.Match[str]) -> int:
+    """Return the sign of "less than the 3 % decline" for something of which more is good."""
+    more = 1 if match["how"] in ("more", "larger", "bigger") else -1
+    return -more if match["what"].startswith(_FALLING) else more
 
 
 def _moved(text: Text, hits: Sequence[Hit], match: re.Match[str]) -> int | None:
@@ -105,7 +194,15 @@ def _moved(text: Text, hits: Sequence[Hit], match: re.Match[str]) -> int | None:
     moves = [hit for hit in hits if hit.entry.part in ("move", "shift", "act") and at - 5 <= hit.last < at]
     if not moves:
         return None
-    more = 1 if match["how"] == "more" else -1
+    how = match["how"].removesuffix(" than")
+    if how in ("more", "less"):
+        more = 1 if how == "more" else -1
+        if (match.groupdict().get("manner") or "").strip() in _GENTLE:
+            more = -more
+    elif how in ("faster", "slower"):
+        more = 1 if how == "faster" else -1
+    else:
+        return None
     return more * moves[-1].entry.polarity * _polarity(text, hits, match, right=False)
 
 
@@ -128,7 +225,15 @@ def _polarity(text: Text, hits: Sequence[Hit], match: re.Match[str], *, right: b
         if near:
             return near[-1].entry.polarity
     before = [hit for hit in quantities if at - 12 <= hit.last < at]
-    return before[-1].entry.polarity if before else 1
+    if before:
+        return before[-1].entry.polarity
+    if match[0].endswith("budget"):
+        return -1
+    # "the recall is bigger than thought": more of what is bad.
+    blamed = [
+        hit for hit in hits if hit.entry.part == "tone" and hit.entry.polarity < 0 and at - 6 <= hit.last < at
+    ]
+    return -1 if blamed else 1
 
 
 def _token(text: Text, position: int) -> int:

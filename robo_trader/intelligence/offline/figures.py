@@ -13,15 +13,21 @@ from robo_trader.intelligence.offline.rules import Evidence
 from robo_trader.intelligence.offline.tokens import Figure, Text, bag
 
 _COMPARING = bag("compared compares comparison versus vs against")
+#: Between two figures these tell that the second was expected; behind the second, that it was.
+_EXPECTED = bag(
+    "consensus estimate estimates est expected expectations forecast view street expectation analysts"
+)
 #: What may stand between "from" and a figure that is an earlier value.
 _FILLERS = bag(
     "a an the of about around some approximately over under nearly almost just profit loss net operating"
     " pretax positive negative earlier previous year last its level corresponding"
 )
 #: Without one of these nothing is compared.
-_SIGNS = _COMPARING | bag("from ( while whereas when")
+_SIGNS = _COMPARING | _EXPECTED | bag("from ( while whereas when")
 _MEANWHILE = bag("while whereas when")
 _EARLIER = bag("ago earlier previous corresponding before last")
+#: What may stand in brackets before an earlier value: "(prior year: 7.1)".
+_BRACKETED = bag("prior previous last year ago earlier period quarter py compared with to in : vs .")
 _SPAN = 16
 _LOOK_BACK = 14
 _RESULTS = ("profit", "loss", "earnings", "income", "result", "ebit", "eps", "cash flow")
@@ -62,11 +68,23 @@ def _order(words: Sequence[str], first: Figure, second: Figure) -> int:
     """Return 1 when the second figure is the earlier value, -1 when the first is, 0 when neither."""
     between = words[first.last + 1 : second.first]
     if any(
-        word in (";", "?", "!") or (word == "." and i < len(between) - 1) for i, word in enumerate(between)
+        word in ("?", "!")
+        or (word == ";" and _EXPECTED.isdisjoint(between))
+        or (
+            word == "."
+            and i < len(between) - 1
+            and between[i - 1 : i] != ["vs"]
+            and between[i - 1 : i] != ["est"]
+        )
+        for i, word in enumerate(between)
     ):
         return 0
+    if _EXPECTED.intersection(between) and len(between) <= 8:
+        return 1
     if _COMPARING.intersection(between) or (
-        between == ["("] and words[second.last + 1 : second.last + 2] == [")"]
+        between[:1] == ["("]
+        and _BRACKETED.issuperset(between[1:])
+        and words[second.last + 1 : second.last + 2] == [")"]
     ):
         return 1
     if _MEANWHILE.intersection(between) and _EARLIER.intersection(between):
@@ -92,7 +110,7 @@ def _compare(
     new, old = now.value, then.value
     if not then.unit:
         old *= now.scale  # "EUR 5.9 mn (7.1)"
-    if any(part in name for part in _RESULTS):
+    if any(part in name for part in _RESULTS) and (polarity >= 0 or "loss" in name):
         # Signed results: a loss is a negative profit.
         was_loss = "loss" in between
         was_profit = "profit" in between

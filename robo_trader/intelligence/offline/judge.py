@@ -43,12 +43,22 @@ _NO_NEWS = re.compile(
     r"(?:explainer|factbox|timeline|analysis|opinion|commentary|column|preview|graphic|photos?|video|quiz|"
     r"how to|what to (?:know|expect|watch)|(?:wall street )?week ?ahead|morning bid|live updates)"
     r" ?(?::|\b(?!by\b))"
+    r"|(?:the )?(?:top |best )?(?:\d{1,2}|two|three|four|five|six|seven|eight|nine|ten) (?:[a-z]+ ){0,3}"
+    r"(?:stocks|shares|things|reasons|ways|charts|takeaways|funds|etfs|tips|questions|picks|names) "
+    r"(?:to|for|that|you|your|with|we|under|i|worth|from|about)\b"
 )
+#: "Oh great, …": how people write who mean the opposite, and no newsroom.
+_EXCLAMATION = re.compile(
+    r"(?:oh|sure|yeah|yay|wow|ah|well|ha|lol),? |"
+    r"(?:just )?(?:great|wonderful|fantastic|brilliant|lovely|nice|congratulations|congrats|bravo|"
+    r"well done|thanks|good job|nothing says|what a)\b(?:,| another|!| how| because)"
+)
+_IRONY = Abstain("an exclamation, not news")
 _NOT_ENGLISH = Abstain("the text does not seem to be English")
 _QUESTION = Abstain("a question tells no news")
 _EXPLANATION = Abstain("an explanation or a preview, not news")
 #: A title so judged settles what its text is.
-_NOT_FOR_US = (_NOT_ENGLISH, _QUESTION, _EXPLANATION)
+_NOT_FOR_US = (_NOT_ENGLISH, _QUESTION, _EXPLANATION, _IRONY)
 _NO_WORDS = Abstain("there are no words to judge")
 
 
@@ -102,6 +112,8 @@ def judge_sentence(raw: str) -> Verdict | Abstain:
         return _QUESTION
     if _NO_NEWS.match(text.flat):
         return _EXPLANATION
+    if _EXCLAMATION.match(text.flat):
+        return _IRONY
     rates = judge_rates(text)
     if rates is not None:
         return rates

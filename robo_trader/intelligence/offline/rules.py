@@ -31,6 +31,7 @@ _AFTER_UP = bag(
     "by from on in more slightly sharply about nearly almost over some around approximately year vs versus ,"
     " . compared at to with"
 )
+_CAUSES = bag("as on after following amid")
 _LEADING = bag("on by amid with for")
 _LEFT, _RIGHT, _NEAR = 16, 6, 4
 #: How far to the right what is moved may stand: "cut its full year dividend", "higher sales".
@@ -71,7 +72,9 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
         if quantity is None:
             near = any(hit.last < at <= hit.last + 3 for at in amounts)
             if hit.entry.part in ("move", "shift"):
-                yield Evidence(direction * strength, 0.5 if near else 0.2, hit.entry.form, hit.first, "bare")
+                leads = hit.entry.part == "move" and _leads(hit, quantities, words, clause)
+                weight = 0.7 if leads else 0.5 if near else 0.2
+                yield Evidence(direction * strength, weight, hit.entry.form, hit.first, "bare")
             continue
         moved.add(quantity.first)
         effect = direction * quantity.entry.polarity
@@ -84,6 +87,14 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
     for quantity in quantities:
         if quantity.entry.form == "growth" and quantity.first not in moved and _is_growth(quantity, words):
             yield Evidence(0.5, 1.0, "growth", quantity.first, "quantity")
+
+
+def _leads(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Clause) -> bool:
+    """Tell whether a headline's first verb says how a share moved: "Acme jumps as …", "slides 5% on …"."""
+    if hit.first == clause.first or hit.first > 4 or any(q.first < hit.first for q in quantities):
+        return False
+    rest = words[hit.last + 1 : hit.last + 4]
+    return bool(rest) and (rest[0] in _CAUSES or (rest[0][0].isdigit() and rest[1:2] == ["%"]))
 
 
 def _is_growth(hit: Hit, words: Sequence[str]) -> bool:
@@ -174,8 +185,6 @@ def _shaded(item: Evidence, clause: Clause, words: Sequence[str]) -> Evidence:
         elif part == "hedge" and hit.first < item.at:
             weight *= hit.entry.strength
             doubtful = doubtful or hit.entry.strength <= 0.5
-    if clause.turned:
-        weight *= 1.3
     return replace(item, value=value, weight=weight, because=because, doubtful=doubtful)
 
 

@@ -6,10 +6,11 @@ signed sum, `Weighed.agreement` how far the pieces point one way. Nothing here r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from robo_trader.intelligence.offline import templates
-from robo_trader.intelligence.offline.clauses import clauses
+from robo_trader.intelligence.offline.changes import changes
+from robo_trader.intelligence.offline.clauses import clauses, silent, turn
 from robo_trader.intelligence.offline.expectations import as_expected, expectations
 from robo_trader.intelligence.offline.figures import comparisons
 from robo_trader.intelligence.offline.lexicon import hits
@@ -20,6 +21,10 @@ from robo_trader.intelligence.offline.tokens import Text
 _DAYS = 3.0
 #: How many tokens before a comparison with expectations the movement may stand that it outweighs.
 _BEFORE_SURPRISE = 10
+#: What stands before a "but" counts so much, and what follows it so much.
+_CONCEDED, _TURNED = 0.4, 1.3
+#: So many tokens behind an event may stand that it did no harm: "the outage did not affect production".
+_HARMLESS_REACH = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +59,32 @@ def weigh(text: Text) -> Weighed:
     found: list[Evidence] = []
     for clause in clauses(text.words, hit):
         found += evidence(clause, text.words, text.figures)
-    found += comparisons(text, hit)
-    found += expectations(text, hit)
+    more = [*comparisons(text, hit), *changes(text, hit), *expectations(text, hit)]
     days = _DAYS
     for match in templates.find(text):
         said = f"{match.name}: {match.words}"
         maybe = match.words.startswith(templates.PERHAPS)
-        found.append(Evidence(match.score, match.weight, said, match.first, match.name, match.last, maybe))
+        more.append(Evidence(match.score, match.weight, said, match.first, match.name, match.last, maybe))
         days = max(days, match.days)
-    found = _settled(found)
+    unsaid, denials = silent(text.words, hit), [h for h in hit if h.entry.part == "denial"]
+    for item in more:
+        if item.at not in unsaid:
+            harmless = item.value < 0 and any(0 < d.first - item.at <= _HARMLESS_REACH for d in denials)
+            found.append(replace(item, weight=item.weight * 0.2) if harmless else item)
+    found = _settled(_contrasted(found, turn(text.words)))
     total = sum(item.value * item.weight for item in found)
     size = sum(abs(item.value) * item.weight for item in found)
     return Weighed(tuple(found), total, abs(total) / size if size else 0.0, days, as_expected(text))
+
+
+def _contrasted(found: list[Evidence], at: int) -> list[Evidence]:
+    """Return the evidence with what follows a "but" at token `at` weighing more than what it concedes."""
+    if at < 0:
+        return found
+    return [
+        replace(item, weight=item.weight * (_TURNED if max(item.at, item.end) > at else _CONCEDED))
+        for item in found
+    ]
 
 
 def _settled(found: list[Evidence]) -> list[Evidence]:

@@ -38,6 +38,12 @@ _CURRENCIES = {
     )
     for form in forms.split()
 }  # fmt: skip
+#: The word behind a company's own name.
+_FIRMS = bag(
+    "holdings holding inc corp corporation ltd plc llc group communications technologies pharma"
+    " pharmaceuticals therapeutics bancorp industries entertainment brands partners solutions"
+    " laboratories networks biosciences semiconductor robotics"
+)
 _PERCENT = bag("% pct percent percentage pc")
 _BASIS = bag("bp bps basis")
 
@@ -89,14 +95,22 @@ class Text:
     def names(self) -> frozenset[int]:
         """Where words stand that are part of a name: capitals beside capitals, within a sentence.
 
-        In a headline that capitalises every word nothing can be told, and the set is empty.
+        In a headline that capitalises every word that cannot be told. What stands before the kind of a
+        company ("Beat Holdings") is a name in any case, and so are three capitals that begin a sentence.
         """
         capital = [token[0].isupper() and token[1:].islower() for token in self._cased]
         long = [i for i, token in enumerate(self._cased) if len(token) > 3 and token[0].isalpha()]
+        firm = frozenset(
+            i
+            for i, word in enumerate(self.words[:-1])
+            if capital[i] and self.words[i + 1] in _FIRMS and capital[i + 1]
+        )
         if sum(capital[i] for i in long) > 0.6 * len(long):
-            return frozenset()
+            return firm
         last = len(capital) - 1
-        return frozenset(
+        if capital[:3] == [True, True, True] and len(capital) > 4:
+            firm |= {0}
+        return firm | frozenset(
             i
             for i, is_capital in enumerate(capital)
             if is_capital and ((i > 1 and capital[i - 1]) or (0 < i < last and capital[i + 1]))

@@ -16,6 +16,11 @@ HEADLINES = Path(__file__).parent / "headlines.csv"
 LATE = Path(__file__).parent / "headlines_late.csv"
 
 
+#: Three rounds of headlines in many registers, each labelled first, then judged once (macro-F1 0.76, 0.78,
+#: 0.78), and only then learnt from: the figures below tell no more than that nothing is lost again.
+REGISTERS = Path(__file__).parent / "registers.csv"
+
+
 def _measure(path: Path, column: str) -> Scores:
     with path.open(encoding="utf-8", newline="") as file:
         return scores((row["label"], label_of(ANALYST.judge(row[column]))) for row in csv.DictReader(file))
@@ -43,6 +48,12 @@ def test_headlines_written_afterwards() -> None:
     found = _measure(LATE, "text")
     assert found.n == 62
     assert found.macro_f1 >= 0.90 and found.opposite == 0
+
+
+def test_headlines_of_many_registers() -> None:
+    found = _measure(REGISTERS, "text")
+    assert found.n >= 600
+    assert found.macro_f1 >= 0.90 and found.opposite <= 0.02
 
 
 def test_scores_by_hand() -> None:

@@ -116,13 +116,73 @@ def test_a_cut_that_does_not_come_is_no_bad_news(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Acme beats estimates but cuts its guidance",
         "Acme beat estimates, raised its dividend and cut its guidance",
         "Profit jumped 40% while sales plunged 40% and costs soared",
     ],
 )
 def test_good_and_bad_news_in_one_sentence(text: str) -> None:
     assert JUDGE(text) == Abstain("good and bad news in one sentence")
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("Acme beats estimates but cuts its guidance", -1),
+        ("Acme misses estimates but raises its guidance", 1),
+        ("Acme stock drops 10% despite earnings beat", -1),
+        ("Despite weak demand, Acme raises its dividend", 1),
+        ("The outage did not affect production", 0),
+    ],
+)
+def test_what_is_conceded_weighs_less(text: str, sign: int) -> None:
+    assert _sign(text) == sign
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("The decline in sales slowed", 1),
+        ("Sales decline slowed to 2% from 9%", 1),
+        ("Sales fell at the slowest rate in two years", 1),
+        ("Profit grew more slowly than expected", -1),
+        ("The dividend cut was smaller than feared", 1),
+        ("The rise in costs accelerated", -1),
+        ("Sales fell 2%, less than the 3% decline analysts feared", 1),
+        ("Sales fell by more than the 2% analysts expected", -1),
+        ("The decline was not as steep as the market had anticipated", 1),
+        ("Fewer customers left than expected", 1),
+        ("The results were not good enough for investors", -1),
+    ],
+)
+def test_changes_of_changes(text: str, sign: int) -> None:
+    assert _sign(text) == sign
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("Q1 loss of 35 cents a share vs. expected loss of 62 cents", 1),
+        ("Q3: revenue $662M, consensus $678M", -1),
+        ("EPS EUR 0.12 (prior year: EUR 0.45)", -1),
+        ("Cost-to-income ratio rose to 71% from 64%", -1),
+        ("Acme sees Q3 revenue between $133M and $135M; analysts were at $152M", -1),
+    ],
+)
+def test_figures_beside_what_was_expected(text: str, sign: int) -> None:
+    assert _sign(text) == sign
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Oh wonderful, my broker's app crashed again",
+        "Great, another record: the most meetings without a decision",
+        "Beat Holdings appoints new company secretary",
+        "10 undervalued stocks for the second half",
+    ],
+)
+def test_exclamations_names_and_lists_are_no_news(text: str) -> None:
+    assert _sign(text) == 0
 
 
 def test_words_of_a_name_mean_nothing() -> None:

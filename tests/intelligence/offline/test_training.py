@@ -90,7 +90,7 @@ def test_every_template_has_a_gate_that_its_matches_pass() -> None:
     assert len({template.name for template in templates()}) >= 30
     for template in templates():
         assert template.gate and -1 <= template.score <= 1 and template.weight > 0 and template.days > 0
-        assert not [word for word in template.gate if not re.fullmatch(r"[a-z&]+", word)]
+        assert not [word for word in template.gate if not re.fullmatch(r"[a-z&']+", word)]
 
 
 def test_the_data_files_are_small() -> None:
