@@ -8,14 +8,15 @@ what there is of it. Ctrl-C leaves one marked ``interrupted`` and returns it.
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robo_trader import comparisons
 from robo_trader.bars.frame import BarFrame
-from robo_trader.clock import monotonic
+from robo_trader.clock import monotonic, to_ns
 from robo_trader.config import Config, load_config, parse_duration
 from robo_trader.engine import EngineSettings
 from robo_trader.engine import run as run_engine
@@ -147,7 +148,7 @@ def backtest(
     record.views = roles.views
     info.extra = {**info.extra, **roles.recorded()}
     info.clean_from = roles.clean_from
-    info.warnings.extend(roles.warnings)
+    info.warnings.extend([*roles.warnings, *_carried(record, roles.clean_from)])
     info.notes.extend(roles.notes)
     info.timings.update(read=read - began, **record.timings)
     info.warnings.extend(watch.take_warnings())
@@ -249,6 +250,24 @@ def _compare(
     result.info.twin = comparisons.hindsight_twin(
         result, ref.cls, params, settings, plan.events, guard, roles.tape()
     )
+
+
+def _carried(record: RunRecord, clean_from: datetime | None) -> list[str]:
+    """Return a warning where positions that hindsight may have opened count in the figures after it."""
+    closes = record.sessions.time
+    if clean_from is None or not len(closes) or to_ns(clean_from) > int(closes[-1]):
+        return []
+    held: dict[str, float] = defaultdict(float)
+    for fill in record.fills:
+        if fill.time < clean_from:
+            held[fill.symbol] += fill.size if fill.side == "BUY" else -fill.size
+    names = sorted(symbol for symbol, size in held.items() if abs(size) > 1e-9)
+    if not names:
+        return []
+    return [
+        f"opened before {clean_from:%Y-%m-%d} and still held then: {', '.join(names)}; what these positions "
+        "earn afterwards is in the figures, though a model may have known better when they were opened"
+    ]
 
 
 def _tell_of_guard(guard: Guard | None, info: RunInfo) -> None:

@@ -199,6 +199,13 @@ def test_a_whole_run_in_sample_has_no_headline() -> None:
     assert result.split["before"]["total_return"].value is not None
 
 
+def test_a_position_that_hindsight_opened_is_told_of_where_it_lives_on() -> None:
+    late = run(events=news("2018-05-30"), save=False)
+    (told,) = [text for text in late.warnings if "still held then" in text]
+    assert told.startswith("opened before 2018-06-01 and still held then: X; ")
+    assert not [text for text in run(save=False).warnings if "still held" in text]
+
+
 def test_a_broken_analyst_is_warned_of_once_and_others_go_on() -> None:
     result = run(analyst=["hopeful", "broken"], save=False)
     assert len(result.signals) == 2
