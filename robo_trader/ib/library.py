@@ -72,7 +72,8 @@ class Library:
 
 def choose(installed: Iterable[str]) -> str:
     """Return which of the `installed` libraries to import; raise `UsageError` unless there is just one."""
-    found = [name for name in LIBRARIES if name in set(installed)]
+    there = set(installed)
+    found = [name for name in LIBRARIES if name in there]
     if len(found) == 1:
         return found[0]
     if found:
