@@ -41,12 +41,12 @@ def _journal(config: Config, halt: Halt) -> None:
     assert halt.when is not None, "a change has a time"
     try:
         url = config.resolve("journal.url")
-    except RoboError as error:
+        if not url and not JOURNAL.is_file():
+            return
+    except (RoboError, OSError) as error:
         # Where the journal is, nobody knows; the state is set all the same.
         trouble = str(error)
     else:
-        if not url and not JOURNAL.is_file():
-            return
         trouble = note_halt(halt.when, halt.state, halt.who, halt.why, url, folder=JOURNAL.parent)
     if trouble:
         out.note(f"the journal does not have this change: {trouble}", label="warning")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from robo_trader.errors import JournalError
 from robo_trader.journal.tables import BY_NAME
@@ -34,8 +34,8 @@ class Spool:
         line = json.dumps([[name, _encoded(name, values)] for name, values in rows], ensure_ascii=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                start = file.tell()
+            with self.path.open("a+b") as file:
+                start = _after_last_line(file)
                 try:
                     file.write(line.encode("ascii") + b"\n")
                     file.flush()
@@ -52,6 +52,18 @@ class Spool:
     def clear(self) -> None:
         """Remove the file: everything in it is in the database now."""
         self.path.unlink(missing_ok=True)
+
+
+def _after_last_line(file: BinaryIO) -> int:
+    """Return where the next line goes; a line that a crash cut off is removed."""
+    end = file.seek(0, os.SEEK_END)
+    if end:
+        file.seek(end - 1)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            end = file.read().rfind(b"\n") + 1
+            file.truncate(end)
+    return end
 
 
 def waiting(folder: Path) -> list[Path]:

@@ -71,6 +71,15 @@ def test_a_journal_that_nobody_can_name_delays_neither_halt_nor_resume(robo: Any
     assert "NOT_SET_HERE" in halted.err and "the journal does not have this change" in resumed.err
 
 
+def test_a_folder_that_cannot_be_looked_into_delays_no_halt(
+    robo: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("robo_trader.cli.halts.JOURNAL", Path("x" * 300) / "journal.sqlite")
+    answer = robo("halt")
+    assert answer.code == 0 and answer.out.startswith("HALTED")
+    assert "the journal does not have this change" in answer.err
+
+
 @pytest.mark.parametrize(
     ("toml", "code", "says"),
     [

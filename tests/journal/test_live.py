@@ -307,6 +307,8 @@ def test_a_spool_that_was_cut_off_loses_only_what_was_never_promised(tmp_path: P
     with kept.path.open("ab") as file:
         file.write(b'[["positions", {"run": 1, "num')
     assert spool.read(kept.path) == [row]
+    kept.add([row])
+    assert spool.read(kept.path) == [row, row], "the next line does not grow onto the one cut off"
     kept.path.write_bytes(b"{\n" + kept.path.read_bytes())
     with pytest.raises(JournalError, match="line 1: is damaged"):
         spool.read(kept.path)
