@@ -77,6 +77,30 @@ def test_a_later_decision_the_other_way_ends_a_trade() -> None:
     assert result.record.fills[1].because.startswith("news -")
 
 
+def test_several_decisions_the_other_way_leave_once() -> None:
+    later = [
+        Event(
+            kind="fomc", title=f"The committee of {source} raises its range by {75 + i} bp", source=source,
+            published_at=datetime.fromisoformat(f"2024-02-12T14:{10 + i}:00-05:00"),
+            data={"change_bp": 75 + i},
+        )
+        for i, source in enumerate("abc")
+    ]  # fmt: skip
+    result = run([fed("2024-02-08", -50), *later])
+    assert rows(result) == [("BUY", "2024-02-09"), ("SELL", "2024-02-13")]
+
+
+def test_one_event_is_traded_once_though_its_signal_is_made_anew() -> None:
+    """The news that also speaks ends first; the signal that is left rests on the old decision."""
+    other = Event(
+        kind="news", title="XYZ profit beats expectations", symbols=("XYZ",), source="wire",
+        published_at=datetime.fromisoformat("2024-02-04T13:00:00-05:00"),
+    )  # fmt: skip
+    result = run([other, fed("2024-02-05", -50)], fomc_bars=1, fomc_entry=0.001)
+    assert [s.at.day for s in result.record.signals] == [4, 5, 7]
+    assert rows(result) == [("BUY", "2024-02-06"), ("SELL", "2024-02-07")]
+
+
 def test_earnings_are_traded_for_their_own_symbol_only() -> None:
     frames = {"XYZ": bars(), "ABC": bars("ABC")}
     result = run([earnings("2024-02-08", "XYZ profit beats expectations, outlook raised")], frames)

@@ -46,6 +46,8 @@ class EventDriven(Strategy):
         self.kinds: dict[str, str] = {}
         self.lasts: dict[Any, int] = {}  # bars of a trade, from its order on
         self.until: dict[Any, int] = {}  # the bar after which it ends, from its first bar on
+        self.leaving: set[Any] = set()  # whose exit is on its way
+        self.acted: dict[Any, str] = {}  # the event that was traded last
 
     def notify_event(self, event: Event) -> None:
         """Remember of which kind an event is."""
@@ -55,20 +57,22 @@ class EventDriven(Strategy):
     def notify_signal(self, signal: Signal) -> None:
         """Trade a signal that rests on an event of ours, or leave what it speaks against."""
         data = self.traded.get(signal.symbol)
-        kind = next((self.kinds[e] for e in reversed(signal.evidence) if e in self.kinds), None)
-        if data is None or kind is None or signal.name != "news" or not len(data) or self.warming_up:
+        newest = next((e for e in reversed(signal.evidence) if e in self.kinds), None)
+        if data is None or newest is None or signal.name != "news" or not len(data) or self.warming_up:
             return
+        if data in self.leaving:
+            return
+        kind = self.kinds[newest]
         if kind == "fomc" and signal.symbol not in self.for_fomc:
             return
         held = self.getposition(data).size
         if held and held * signal.value < 0:
-            self._forget(data)
-            self.close(data, because=signal)
-        elif not held and data not in self.lasts:
-            self._enter(data, kind, signal)
+            self._leave(data, signal)
+        elif not held and data not in self.lasts and self.acted.get(data) != newest:
+            self._enter(data, newest, signal)
 
-    def _enter(self, data: Any, kind: str, signal: Signal) -> None:
-        value = signal.value
+    def _enter(self, data: Any, event: str, signal: Signal) -> None:
+        kind, value = self.kinds[event], signal.value
         if abs(value) < getattr(self.p, f"{kind}_entry") or (value < 0 and not self.p.short):
             return
         vol = volatility(data.close.get(size=self.p.bars + 1), bars=self.p.bars)
@@ -76,14 +80,22 @@ class EventDriven(Strategy):
         if not calm:
             return
         weight = conviction_weight(value, most=calm, full=0.30)
-        self.lasts[data] = getattr(self.p, f"{kind}_bars")
+        self.lasts[data], self.acted[data] = getattr(self.p, f"{kind}_bars"), event
         why = f"{abs(weight):.1%} of the account at a volatility of {vol:.0%}"
         self.order_target_percent(data, weight, because=(signal, why))
 
+    def _leave(self, data: Any, because: Any) -> None:
+        order = self.close(data, because=because)
+        if order is not None and order.alive():
+            self.leaving.add(data)
+
     def notify_order(self, order: Any) -> None:
-        """Forget a trade that never came to be."""
-        if not order.alive() and not self.getposition(order.data).size:
-            self._forget(order.data)
+        """Forget a trade that is over or never came to be; one whose exit failed is left later."""
+        if not order.alive():
+            self.leaving.discard(order.data)
+            if not self.getposition(order.data).size:
+                self.lasts.pop(order.data, None)
+                self.until.pop(order.data, None)
 
     def prenext(self) -> None:
         """Watch the symbols that have bars while others have none yet."""
@@ -94,13 +106,8 @@ class EventDriven(Strategy):
         for data, bars in list(self.lasts.items()):
             if not self.getposition(data).size:
                 continue
-            if len(data) >= self.until.setdefault(data, len(data) + bars - 1):
-                self._forget(data)
-                self.close(data, because="its bars are over")
-
-    def _forget(self, data: Any) -> None:
-        self.lasts.pop(data, None)
-        self.until.pop(data, None)
+            if len(data) >= self.until.setdefault(data, len(data) + bars - 1) and data not in self.leaving:
+                self._leave(data, "its bars are over")
 
 
 def _names(text: str) -> set[str]:
