@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from robo_trader.clock import monotonic
 from robo_trader.intelligence.llm import LLMAnalyst
 from robo_trader.records import Abstain, Event, View
 from robo_trader.testing import ModelServer
 
+T = TypeVar("T")
 VENDORS = ("anthropic", "openai", "local")
 TEXT = "AAPL raises its guidance for the year"
 
@@ -52,6 +54,21 @@ def read(analyst: LLMAnalyst, *events: Event) -> list[list[View] | Abstain]:
             await analyst.close()
 
     return asyncio.run(everything())
+
+
+async def timed(work: Awaitable[T], seconds: float) -> tuple[T, float]:
+    """Return what `work` gives, and how much later it came than a bare wait of `seconds` ended.
+
+    A machine that is busy with other things is late for both.
+    """
+    bare = asyncio.ensure_future(asyncio.sleep(seconds))
+    ended: list[float] = []
+    bare.add_done_callback(lambda _: ended.append(monotonic()))
+    given = await work
+    now = monotonic()
+    await bare
+    await asyncio.sleep(0)
+    return given, now - ended[0]
 
 
 @pytest.fixture(autouse=True)
