@@ -32,9 +32,9 @@ def guard_lines(chain: dict[str, Any] | None) -> list[str]:
     if decision is None or chain is None:
         return []
     lines = []
-    asked, decided = decision["asked"].normalize(), decision["decided"].normalize()
     if decision["action"] == "resize":
-        lines.append(f"the guard made it smaller: {decided:f} of {asked:f}")
+        asked, decided = (_size(decision[name], digits=6) for name in ("asked", "decided"))
+        lines.append(f"the guard made it smaller: {decided} of {asked}")
     elif decision["action"] == "veto":
         lines.append("the guard refused it")
     answered = [_answer(answer) for answer in chain["answers"]]
@@ -75,9 +75,9 @@ def _signal(row: dict[str, Any]) -> Step:
     return row["at"], -1, f"signal {row['name']} for {row['symbol']}: {said}"
 
 
-def _size(exact: Decimal) -> str:
+def _size(exact: Decimal, digits: int = 2) -> str:
     """Return a size for reading: what a limit leaves room for has sixteen digits."""
-    return f"{exact:,.2f}".rstrip("0").rstrip(".") if exact >= 1 else f"{float(exact):.4g}"
+    return f"{exact:,.{digits}f}".rstrip("0").rstrip(".") if exact >= 1 else f"{float(exact):.{digits + 2}g}"
 
 
 def _answer(row: dict[str, Any]) -> str:

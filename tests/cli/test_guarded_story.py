@@ -115,3 +115,13 @@ def test_a_story_tells_why_an_order_ended_and_shows_what_would_act_on_a_terminal
     )
     robo("halt", "--why", "\x1b[2J\u202e")
     assert robo("status").out.splitlines()[0].endswith(": �[2J�")
+
+
+def test_sizes_are_rounded_for_people_and_exact_for_programs(robo: Any, saved: Path, home: Path) -> None:
+    (home / "stubborn.py").write_text(STUBBORN.replace("size=150", "size=1150.5"))
+    (home / "robo.toml").write_text(TOML.replace("limit = 0.9", f"limit = {8 / 9}"))
+    assert robo("backtest", "stubborn.py", "--bars", "bars", "--symbols", "ZZZ", "--no-report").code == 0
+    told = robo("explain", "order", "1").out
+    assert "the guard made it smaller: 88.888889 of 1,150.5" in told and "resize to 88.89 (" in told
+    decided = json.loads(robo("explain", "order", "1", "--json").out)["chain"]["decision"]["decided"]
+    assert decided.startswith("88.8888888888")
