@@ -107,6 +107,11 @@ class RecordingBroker(BackBroker):
                 f"an order for {order.data._name} has the size {order.created.size}",
                 hint="look at what it was computed from: indicators are NaN until they have enough bars",
             )
+        if order.ref in self._submitted_at:
+            raise StrategyError(
+                f"an order for {order.data._name} was submitted twice, or a copy of it was",
+                hint="make a new order with buy() or sell()",
+            )
         leader = self._ocos.get(order.ref)
         oco = leader if leader is not None and leader != order.ref else None
         now = self._submitted_at[order.ref] = self.now

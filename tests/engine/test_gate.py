@@ -278,3 +278,19 @@ def test_observers_hear_of_decisions_and_fills_at_once() -> None:
     )  # fmt: skip
     assert record.state == "finished"
     assert heard == ["allow 1", "BUY 1.0 at 100.0"]
+
+
+@pytest.mark.parametrize("engine", ["fast", "plain"])
+@pytest.mark.parametrize("gate", [None, Rule(allow)])
+@pytest.mark.parametrize("copied", [False, True])
+def test_an_order_cannot_be_submitted_twice(engine: Any, gate: Any, copied: bool) -> None:
+    def act(s: Any) -> None:
+        order = s.buy(size=1, exectype=bt.Order.Limit, price=1.0)
+        order = order.clone() if copied else order
+        order.size = order.created.size = order.executed.remsize = 5_000
+        s.broker.submit(order)
+
+    settings = EngineSettings(engine=engine)
+    record = run([daily("D", flat(4))], Script, {"do": once("next", act)}, settings=settings, gate=gate)
+    assert record.failure is not None and "submitted twice" in record.failure.message
+    assert len(record.orders) == 1 and not record.fills

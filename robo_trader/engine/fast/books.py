@@ -69,6 +69,7 @@ class FastBooks(FastAccount):
             or order.parent is not None
             or not order.transmit
             or not isfinite(order.size)
+            or order.ref in self._submitted_at
         ):
             return super()._receive(order)
         ref = order.ref
