@@ -88,6 +88,14 @@ class Roles:
     def warnings(self) -> list[str]:
         """What went wrong while analysts read, and from when on none can have known the outcome."""
         said = [text for reading in self._readings() for text in reading.warnings]
+        if self._readings() and not any(reading.events_read for reading in self._readings()):
+            given = len(self._inputs.events)
+            why = (
+                f"none of {given} is of their kinds, of the run's time and clean"
+                if given
+                else "there are none"
+            )
+            said.append(f"analysts read no events, their signals are silent: {why} (--events FILE)")
         since = self.clean_from
         if since is not None and since.year == MAXYEAR:
             said.append("nobody knows when a model's knowledge ends: all of the run is in-sample")

@@ -206,6 +206,15 @@ def test_a_position_that_hindsight_opened_is_told_of_where_it_lives_on() -> None
     assert not [text for text in run(save=False).warnings if "still held" in text]
 
 
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [([], "there are none"), (news("2017-01-01"), "none of 1 is of their kinds")],
+)
+def test_who_waits_for_signals_of_nothing_is_told(events: list[Event], why: str) -> None:
+    (told,) = [text for text in run(events=events, save=False).warnings if "silent" in text]
+    assert why in told
+
+
 def test_a_broken_analyst_is_warned_of_once_and_others_go_on() -> None:
     result = run(analyst=["hopeful", "broken"], save=False)
     assert len(result.signals) == 2
