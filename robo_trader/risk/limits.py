@@ -31,18 +31,19 @@ def count(rule: str, name: str, value: Any, *, least: int = 1) -> int:
 
 
 def names(rule: str, name: str, value: Any) -> frozenset[str]:
-    """Return a list of texts as a set."""
+    """Return a list of symbols as a set, casefolded: ``gme`` means GME."""
     if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
         raise ConfigError(f'[risk.{rule}] {name} must be a list such as ["SPY"], not {value!r}')
     if not all(isinstance(item, str) and item for item in value):
         raise ConfigError(f"[risk.{rule}] {name} must hold symbols only, not {value!r}")
-    return frozenset(value)
+    return frozenset(item.casefold() for item in value)
 
 
 class Limits:
     """A limit as a fraction of the portfolio, and what holds instead for some symbols and sectors.
 
-    A symbol's own limit wins over its sector's, which wins over that of broad index funds.
+    A symbol's own limit wins over its sector's, which wins over that of broad index funds. Capitals
+    make no difference. `named` are the sectors as they were written.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Limits:
         self.limit = number(rule, "limit", limit, most=most)
         self.symbols = _table(rule, "symbols", symbols, most)
         self.sectors = _table(rule, "sectors", sectors, most)
-        self.index_funds = number(rule, "index_funds", index_funds, most=most) if index_funds else self.limit
+        self.named = tuple(sectors or ())
+        apart = index_funds is not None
+        self.index_funds = number(rule, "index_funds", index_funds, most=most) if apart else self.limit
         self._found: dict[str, float] = {}
 
     def of(self, symbol: str, facts: Facts) -> float:
@@ -66,9 +69,9 @@ class Limits:
         found = self._found.get(symbol)
         if found is not None:
             return found
-        own = self.symbols.get(symbol)
+        own = self.symbols.get(symbol.casefold())
         if own is None:
-            own = self.sectors.get(facts.sector)
+            own = self.sectors.get(facts.sector.casefold())
         if own is None:
             own = self.index_funds if facts.is_index_fund else self.limit
         self._found[symbol] = own
@@ -85,4 +88,6 @@ def _table(rule: str, name: str, values: Any, most: float) -> dict[str, float]:
         return {}
     if not isinstance(values, Mapping):
         raise ConfigError(f"[risk.{rule}] {name} must be a table such as {{AAPL = 0.2}}, not {values!r}")
-    return {str(key): number(rule, f"{name}.{key}", value, most=most) for key, value in values.items()}
+    return {
+        str(key).casefold(): number(rule, f"{name}.{key}", value, most=most) for key, value in values.items()
+    }

@@ -9,7 +9,7 @@ the nearest known one), a limit out of range, a file that cannot be read.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from robo_trader.hookspecs import Offer
 from robo_trader.plugin_targets import make
 from robo_trader.plugins import PluginHost
 from robo_trader.risk.guard import Guard, Halts
+from robo_trader.risk.limits import Limits
 from robo_trader.risk.rule import RiskRule
 from robo_trader.risk.sectors import SectorMap
 
@@ -67,11 +68,21 @@ def load_guard(config: Config, host: PluginHost, *, halts: Halts | None = None) 
     rules: dict[str, RiskRule] = {}
     for name in (*BUILT_IN, *sorted(set(tables) - set(BUILT_IN))):
         options = tables.get(name, {})
-        if options.get("enabled") is False:
+        enabled = options.get("enabled", True)
+        if not isinstance(enabled, bool):
+            raise ConfigError(f"[risk.{name}] enabled must be true or false, not {enabled!r}")
+        if not enabled:
             continue
         given = {key: value for key, value in options.items() if key != "enabled"}
         rules[name] = make(Offer("risk_rule", name, ""), host.target("risk_rule", name), given)
-    return Guard(rules, sectors=_sector_map(sectors, profile), halts=halts, profile=profile)
+    placed = _sector_map(sectors, profile)
+    told = [
+        table.get("sector") for table in config.get("bars.symbols").values() if isinstance(table, Mapping)
+    ]
+    known = {*placed.names(), *(name for name in told if isinstance(name, str))}
+    for name, rule in rules.items():
+        _check_sectors(name, getattr(rule, "limits", None), known)
+    return Guard(rules, sectors=placed, halts=halts, profile=profile)
 
 
 def _configured(config: Config) -> list[str]:
@@ -122,6 +133,18 @@ def _merged(before: Mapping[str, Any] | None, value: Any) -> dict[str, Any]:
     if value is False:
         return {"enabled": False}
     return {**(before or {}), "limit": value}
+
+
+def _check_sectors(rule: str, limits: Any, known: Collection[str]) -> None:
+    """Refuse a limit for a sector that looks misspelt: nothing would be held to it.
+
+    A symbol that nobody placed is a sector of its own, so that what is no near miss passes.
+    """
+    folded = {name.casefold() for name in known}
+    for name in limits.named if isinstance(limits, Limits) else ():
+        near = did_you_mean(name, known)
+        if near and name.casefold() not in folded and not name.isupper():
+            raise ConfigError(f"[risk.{rule}] sectors: nobody is in {name!r}", hint=near)
 
 
 def _sector_map(file: Any, profile: str) -> SectorMap:

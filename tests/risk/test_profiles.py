@@ -49,10 +49,15 @@ def test_a_file_goes_over_robo_toml_which_goes_over_the_defaults(tmp_path: Path)
     text = "position = 0.3\ncorrelation = false\n[deny]\nsymbols = ['GME']\n"
     guard = load(tmp_path, "r.toml", toml, r_toml=text)
     assert rule(guard, "position").limits.limit == 0.3
-    assert rule(guard, "position").limits.symbols == {"AAPL": 0.05}
+    assert rule(guard, "position").limits.symbols == {"aapl": 0.05}
     assert rule(guard, "gross").limits.limit == 2.0
-    assert rule(guard, "deny").symbols == {"GME"}
+    assert rule(guard, "deny").symbols == {"gme"}
     assert guard is not None and "correlation" not in guard.rules
+
+
+def test_a_sector_that_somebody_is_told_to_be_in_is_no_misspelling(tmp_path: Path) -> None:
+    toml = "[bars.symbols.RWE]\nsector = 'Energie'\n[risk.position]\nsectors = {Energie = 0.05, RWE = 0.1}\n"
+    assert rule(load(tmp_path, "default", toml), "position").limits.named == ("Energie", "RWE")
 
 
 def test_sectors_come_from_a_file_beside_the_profile(tmp_path: Path) -> None:
@@ -74,6 +79,9 @@ def test_sectors_come_from_a_file_beside_the_profile(tmp_path: Path) -> None:
         ("r.toml", "", {"r_toml": "position = 15\n"}, "15 % is written 0.15"),
         ("r.toml", "", {"r_toml": "position = \n"}, "is not valid TOML"),
         ("r.toml", "", {"r_toml": "sectors = 3\n"}, "must be the path of a CSV file"),
+        ("r.toml", "", {"r_toml": "[position]\nsectors = {Enrgy = 0.05}\n"}, "did you mean 'Energy'?"),
+        ("r.toml", "", {"r_toml": "[position]\nindex_funds = 0\n"}, "index_funds must be above 0"),
+        ("r.toml", "", {"r_toml": "[position]\nenabled = 'no'\n"}, "must be true or false, not 'no'"),
         ("r.toml", "", {"r_toml": "zzz = 3\n"}, "rules are allow, correlation"),
         ("default", "[risk.sectr]\nlimit = 0.5\n", {}, "did you mean 'sector'?"),
         ("default", "[risk.daily_loss]\nlimit = -0.03\n", {}, "[risk.daily_loss] limit must be above 0"),

@@ -50,6 +50,16 @@ def test_overrides_for_symbols_sectors_and_index_funds() -> None:
     assert sizes == {"A": 200.0, "B": 100.0, "C": 1000.0, "SPY": 125.0}
 
 
+def test_capitals_make_no_difference_to_limits_and_lists() -> None:
+    account = Account({"AB": 10.0, "CD": 10.0}, sectors={"CD": "Energy"})
+    guard = make_guard(position={"limit": 0.5, "symbols": {"ab": 0.1}, "sectors": {"energy": 0.05}})
+    assert [guard.decide([account.intent(s, "BUY", 9_000)], account)[0].size for s in ("AB", "CD")] == [
+        1_000, 500,
+    ]  # fmt: skip
+    assert decide(make_guard(deny={"symbols": ["ab"]}), account, "AB", "BUY", 1).action == "veto"
+    assert decide(make_guard(allow={"symbols": ["ab"]}), account, "AB", "BUY", 1).action == "allow"
+
+
 def test_a_sector_is_the_sum_of_its_symbols_and_a_symbol_without_one_is_its_own() -> None:
     account = Account({**EVEN, "C": 10.0}, sectors={"A": "Energy", "B": "Energy"})
     guard = make_guard(sector=0.30)

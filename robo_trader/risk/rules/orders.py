@@ -116,7 +116,7 @@ class AllowList(RiskRule):
 
     def check(self, intent: Intent, book: View) -> Decision | None:
         """Veto `intent` when its symbol is not on the list."""
-        if self.idle or intent.symbol in self.symbols:
+        if self.idle or intent.symbol.casefold() in self.symbols:
             return None
         return self.veto(intent, f"{intent.symbol} is not on the list of {len(self.symbols)} allowed symbols")
 
@@ -130,7 +130,7 @@ class DenyList(RiskRule):
 
     def check(self, intent: Intent, book: View) -> Decision | None:
         """Veto `intent` when its symbol is on the list."""
-        if intent.symbol not in self.symbols:
+        if intent.symbol.casefold() not in self.symbols:
             return None
         return self.veto(intent, f"{intent.symbol} is on the list of denied symbols")
 
