@@ -15,6 +15,8 @@ from robo_trader.intelligence.offline.tokens import bag
 _STOPS = frozenset(".;?!")
 _TURNS = bag("but while whereas however yet")
 _CONTRASTS = bag("but however yet")
+_SHORT = bag("less fewer below short slower lower")
+_ASIDE = ("excluding", "exclusive of", "adjusted for", "except for")
 _CLOSES = bag(", ) ; but")
 _ABBREVIATIONS = bag("inc corp co ltd no nr tel approx st mr mrs ms dr vs jr plc etc eg ie ca cf")
 
@@ -65,9 +67,14 @@ def silent(words: list[str], hits: list[Hit]) -> frozenset[int]:
     """Return the tokens behind a "despite" up to the comma or stop that closes it."""
     tokens: set[int] = set()
     for hit in hits:
-        if hit.entry.part == "except":
+        if hit.entry.part == "except" and not _qualifies(words, hit):
             tokens.update(range(hit.first, _closing(words, hit.last + 1, len(words))))
     return frozenset(tokens)
+
+
+def _qualifies(words: list[str], hit: Hit) -> bool:
+    """Tell whether a "though" takes back what stands before it: "though less than hoped"."""
+    return hit.entry.form.endswith("though") and not _SHORT.isdisjoint(words[hit.last + 1 : hit.last + 4])
 
 
 def _closing(words: list[str], first: int, end: int) -> int:
@@ -80,5 +87,15 @@ def _counted(words: list[str], hits: list[Hit], end: int) -> Iterator[Hit]:
     for hit in hits:
         if hit.entry.part == "except":
             silent_until = _closing(words, hit.last + 1, end)
+            if hit.entry.form in _ASIDE:
+                # "costs excluding fuel fell": the aside ends where something moves.
+                silent_until = next(
+                    (
+                        h.first - 1
+                        for h in hits
+                        if hit.last < h.first < silent_until and h.entry.part == "move"
+                    ),
+                    silent_until,
+                )
         elif hit.first > silent_until:
             yield hit

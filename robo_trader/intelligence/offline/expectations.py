@@ -21,12 +21,12 @@ _WHOSE = (
 )
 _WHAT = (
     r"(?:expectations?|estimates?|consensus|forecasts?|projections?|guidance|targets?|views?|predictions?|"
-    r"plans?|budget|hopes)\b"
+    r"plans?|budget|hopes|street)\b"
 )
 _EXPECTED = (
     r"(?:expected|forecasted|forecast|anticipated|estimated|predicted|projected|hoped|expectations|estimates|"
     r"forecasts|planned|thought|the consensus|consensus|pencill?ed in|priced in|baked in|bargained for|"
-    r"looked for|budgeted|announced|flagged|guided|promised|advertised)\b"
+    r"looked for|budgeted|announced|flagged|guided|promised|advertised|targeted|hoped for|sought|modell?ed)\b"
 )
 #: Who expected it: "than the management had originally".
 _BEFORE_EXPECTED = r"(?:(?!(?:than|as|in|for|last|previous|a|year|ago|at) )[a-z']+ ){0,5}?"
@@ -99,6 +99,10 @@ _COUNTED = re.compile(
     rf"\b(?P<how>{_MORE}|{_FEWER}) (?P<counted>(?:[a-z]+ ){{1,4}}?)than {_BEFORE_EXPECTED}"
     rf"(?P<what>{_EXPECTED}|{_FEARED})"
 )
+#: What there should be little of, and is no quantity.
+_TROUBLE = bag(
+    "recall shortage outage damage delay delays closures redundancies fallout disruption toll bill hit"
+)
 _LEAVING = bag("left leave leaving quit cancelled canceled defected lost dropped withdrew")
 _LESS = bag(
     "worse lower weaker smaller slower softer less fewer cooler poorer narrower below under behind"
@@ -136,6 +140,8 @@ def expectations(text: Text, hits: Sequence[Hit]) -> Iterator[Evidence]:
             sign = 1 if how in _LESS else -1
         if sign is None:
             sign = _moved(text, hits, match)
+        if sign is None and how in ("faster", "slower"):
+            sign = 1 if how == "faster" else -1
         if sign is None:
             sign = (-1 if how in _LESS else 1) * _polarity(text, hits, match, right=True)
         yield _evidence(text, match, sign)
@@ -230,9 +236,7 @@ def _polarity(text: Text, hits: Sequence[Hit], match: re.Match[str], *, right: b
     if match[0].endswith("budget"):
         return -1
     # "the recall is bigger than thought": more of what is bad.
-    blamed = [
-        hit for hit in hits if hit.entry.part == "tone" and hit.entry.polarity < 0 and at - 6 <= hit.last < at
-    ]
+    blamed = _TROUBLE.intersection(text.words[max(0, at - 6) : at])
     return -1 if blamed else 1
 
 

@@ -12,7 +12,7 @@ from robo_trader.intelligence.offline.lexicon import Hit
 from robo_trader.intelligence.offline.rules import Evidence
 from robo_trader.intelligence.offline.tokens import Figure, Text, bag
 
-_COMPARING = bag("compared compares comparison versus vs against")
+_COMPARING = bag("compared compares comparison versus vs v against")
 #: Between two figures these tell that the second was expected; behind the second, that it was.
 _EXPECTED = bag(
     "consensus estimate estimates est expected expectations forecast view street expectation analysts"
@@ -26,8 +26,10 @@ _FILLERS = bag(
 _SIGNS = _COMPARING | _EXPECTED | bag("from ( while whereas when")
 _MEANWHILE = bag("while whereas when")
 _EARLIER = bag("ago earlier previous corresponding before last")
+#: Whose estimates are named.
+_SOURCES = bag("factset lseg refinitiv ibes bloomberg reuters zacks visible alpha capital iq")
 #: What may stand in brackets before an earlier value: "(prior year: 7.1)".
-_BRACKETED = bag("prior previous last year ago earlier period quarter py compared with to in : vs .")
+_BRACKETED = bag("prior previous last year ago earlier period quarter py compared with to in : vs v . est")
 _SPAN = 16
 _LOOK_BACK = 14
 _RESULTS = ("profit", "loss", "earnings", "income", "result", "ebit", "eps", "cash flow")
@@ -83,11 +85,13 @@ def _order(words: Sequence[str], first: Figure, second: Figure) -> int:
         return 1
     if _COMPARING.intersection(between) or (
         between[:1] == ["("]
-        and _BRACKETED.issuperset(between[1:])
+        and (_BRACKETED | _SOURCES | _EXPECTED).issuperset(between[1:])
         and words[second.last + 1 : second.last + 2] == [")"]
     ):
         return 1
-    if _MEANWHILE.intersection(between) and _EARLIER.intersection(between):
+    if _MEANWHILE.intersection(between) and _EARLIER.intersection(
+        (*between, *words[second.last + 1 : second.last + 4])
+    ):
         return 1
     for i in range(len(between) - 1, -1, -1):
         if between[i] == "from":

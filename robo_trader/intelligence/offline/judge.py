@@ -31,7 +31,7 @@ _MODEL_VETOES = 0.9
 _STRONG_BALANCE = 0.8
 #: A single word of praise or blame needs the model to find its class as probable as this.
 _WEAK_BALANCE = 0.5
-_MODEL_SECONDS = 0.5
+_MODEL_SECONDS = 0.4
 #: What the model says alone is no event that anybody recognised: half as strong.
 _MODEL_ALONE = 0.5
 #: What is only possible is believed so much less.

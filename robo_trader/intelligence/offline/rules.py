@@ -64,7 +64,9 @@ def _movements(clause: Clause, words: Sequence[str], figures: Sequence[Figure]) 
     amounts = {figure.first for figure in figures}
     moved: set[int] = set()
     for hit in clause.hits:
-        if hit.entry.part not in ("move", "shift", "act", "stop") or _is_phrasal(hit, clause, words, amounts):
+        if hit.entry.part not in ("move", "shift", "act", "stop") or _is_phrasal(
+            hit, clause, words, amounts | {q.last for q in quantities}
+        ):
             continue
         quantity = _moved(hit, quantities, words, clause)
         direction = hit.entry.polarity
@@ -103,13 +105,16 @@ def _is_growth(hit: Hit, words: Sequence[str]) -> bool:
     return before in (["%"], ["percent"], ["pct"]) or after in (["in"], ["of"])
 
 
-def _is_phrasal(hit: Hit, clause: Clause, words: Sequence[str], amounts: set[int]) -> bool:
-    """Tell whether "up" or "down" is part of another verb ("set up", "team up with")."""
+def _is_phrasal(hit: Hit, clause: Clause, words: Sequence[str], settled: set[int]) -> bool:
+    """Tell whether "up" or "down" is part of another verb ("set up", "team up with").
+
+    Beside the tokens `settled`, an amount behind or a quantity before it, it is none.
+    """
     if hit.entry.form not in ("up", "down"):
         return False
     after = words[hit.last + 1] if hit.last < clause.last else ","
     before = words[hit.first - 1] if hit.first > clause.first else ""
-    if hit.last + 1 in amounts:
+    if hit.last + 1 in settled or hit.first - 1 in settled:
         return False
     return not (after in _AFTER_UP and (before == "," or before in _BE))
 

@@ -22,7 +22,7 @@ _DAYS = 3.0
 #: How many tokens before a comparison with expectations the movement may stand that it outweighs.
 _BEFORE_SURPRISE = 10
 #: What stands before a "but" counts so much, and what follows it so much.
-_CONCEDED, _TURNED = 0.4, 1.3
+_CONCEDED, _TURNED = 0.4, 1.5
 #: So many tokens behind an event may stand that it did no harm: "the outage did not affect production".
 _HARMLESS_REACH = 9
 

@@ -28,7 +28,7 @@ def _examples(pattern: Any) -> list[str]:
             ways = _examples(value[3])
         elif kind in (kinds.MAX_REPEAT, kinds.MIN_REPEAT):
             least, most, inner = value
-            ways = _examples(inner) if least else ["", *_examples(inner)] if most == 1 else [GAP]
+            ways = _examples(inner) if least else ["", *_examples(inner)] if most == 1 else [f" {GAP} "]
         elif kind is kinds.IN and all(part is kinds.LITERAL for part, _ in value):
             ways = [chr(char) for _, char in value]
         elif kind in (kinds.AT, kinds.ASSERT, kinds.ASSERT_NOT):
@@ -42,5 +42,5 @@ def _examples(pattern: Any) -> list[str]:
 @pytest.mark.parametrize("template", templates(), ids=lambda t: f"{t.name} {t.score:+}")
 def test_gate_lets_every_example_pass(template: Template) -> None:
     examples = _examples(parser.parse(template.pattern.pattern))
-    shut_out = [text for text in examples if template.gate.isdisjoint(re.split(rf"[ ,{GAP}]+", text))]
+    shut_out = [text for text in examples if template.gate.isdisjoint(re.split("[ ,]+", text))]
     assert not shut_out, f"add to its gate a word of each: {shut_out[:10]}"
