@@ -38,7 +38,9 @@ def because_text(because: Any) -> str:
     if isinstance(because, Signal):
         return f"{because.name} {because.value:+.2f} (confidence {because.confidence:.2f})"
     speak = getattr(because, "because_text", None)
-    return str(speak() if callable(speak) else because)
+    text = str(speak() if callable(speak) else because)
+    # A headline cut in the middle of a character must not cost a run its report.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class RecordingBroker(BackBroker):

@@ -125,6 +125,11 @@ def test_prices_and_reasons_of_every_type() -> None:
     ]
 
 
+def test_a_reason_that_no_file_can_hold_is_written_out() -> None:
+    orders = play([daily("D", flat(2))], once("next", lambda s: s.buy(size=1, because="a\ud800ü"))).orders
+    assert [o.because for o in orders] == ["a\\ud800ü"]
+
+
 class TestSessions:
     def test_one_row_a_session_on_intraday_bars(self) -> None:
         record = play([intraday("H", flat(14))], once("next", lambda s: s.buy(size=1)))
