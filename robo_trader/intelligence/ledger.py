@@ -15,7 +15,6 @@ import contextlib
 import os
 import threading
 import uuid
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -85,13 +84,12 @@ class Ledger:
         self._lock = threading.Lock()
         self._store_lock = threading.Lock()
         self._flushed = clock.monotonic()
-        atexit.register(_at_exit, weakref.ref(self))
 
     def take(self, worst: Decimal) -> str | None:
         """Take `worst` dollars from what is set aside already; return the day, or None to `reserve`."""
         day = clock.now().date().isoformat()
         with self._lock:
-            book = self._books.setdefault(day, _Book())
+            book = self._book(day)
             if self.cap is not None and book.free < worst:
                 return None
             book.open += worst
@@ -109,12 +107,12 @@ class Ledger:
     def give_back(self, day: str, worst: Decimal) -> None:
         """Undo a reservation of which nobody made use."""
         with self._lock:
-            self._books.setdefault(day, _Book()).open -= worst
+            self._book(day).open -= worst
 
     def settle(self, day: str, worst: Decimal, model: str, usage: Usage | None, cost: Decimal) -> bool:
         """Replace a reservation by what the call cost; return whether it is time to `flush`."""
         with self._lock:
-            book = self._books.setdefault(day, _Book())
+            book = self._book(day)
             calls, sent, got, before = book.pending.get(model, (0, 0, 0, Decimal(0)))
             if usage is not None:
                 sent, got = sent + usage.prompt, got + usage.output
@@ -132,7 +130,7 @@ class Ledger:
     def _write(self, day: str, wanted: Decimal | None = None) -> None:
         """Bring a day's account up to date; with `wanted` try to have so much set aside and free."""
         with self._lock:
-            book = self._books.setdefault(day, _Book())
+            book = self._book(day)
             pending, spent = dict(book.pending), book.spent
             before = book.set_aside
             if wanted is None:
@@ -174,6 +172,12 @@ class Ledger:
             book.set_aside += kept - held
             if not (book.set_aside or book.open or book.pending):
                 del self._books[day]
+            if not self._books:
+                _holding.discard(self)
+
+    def _book(self, day: str) -> _Book:
+        _holding.add(self)
+        return self._books.setdefault(day, _Book())
 
     def days(self) -> list[Day]:
         """Return every day's account, the oldest first."""
@@ -197,9 +201,13 @@ def _added(before: Mapping[str, Any] | None, row: tuple[int, int, int, Decimal])
     }
 
 
-def _at_exit(reference: weakref.ref[Ledger]) -> None:
-    ledger = reference()
-    if ledger is not None:
+#: Ledgers that have something to write down, which outlive those who spent by them.
+_holding: set[Ledger] = set()
+
+
+@atexit.register
+def _at_exit() -> None:
+    for ledger in list(_holding):
         # Nobody is left to be told; what is not written down stays set aside.
         with contextlib.suppress(StateError):
             ledger.flush()

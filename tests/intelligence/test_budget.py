@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Coroutine
 from datetime import UTC, datetime
@@ -327,3 +329,16 @@ def test_an_account_that_cannot_be_read_stops_the_spending(stored: Any, tmp_path
     assert "move it out" in caught.value.hint
     with pytest.raises(StateError):
         ledger.days()
+
+
+def test_what_a_forgotten_ledger_holds_is_written_down_at_the_end(tmp_path: Path) -> None:
+    """Who spends need not live as long as the process, as in `robo ask`."""
+    code = (
+        "import gc, sys; from decimal import Decimal; from robo_trader.intelligence.ledger import Ledger; "
+        "from robo_trader.state import open_state; "
+        "ledger = Ledger(open_state(sys.argv[1]), Decimal(5)); day = ledger.reserve(Decimal('0.02')); "
+        "ledger.settle(day, Decimal('0.02'), 'm', None, Decimal('0.01')); del ledger; gc.collect()"
+    )
+    subprocess.run([sys.executable, "-c", code, f"file:{tmp_path}"], check=True)
+    (day,) = Ledger(open_state(f"file:{tmp_path}")).days()
+    assert (day.settled, day.reserved) == (CENT, 0)

@@ -79,12 +79,10 @@ def test_a_pause_within_the_deadline_is_kept(make: Make) -> None:
 
 def test_a_pause_beyond_the_deadline_ends_the_question_and_spares_the_provider(make: Make) -> None:
     with ModelServer([FAULTS["429 retry-after 600"]]) as server:
-        analyst = make(server, deadline=5)
-        began = monotonic()
+        analyst = make(server, deadline=60)
         first = ask(analyst, "a")[0]
         second = ask(analyst, "b")[0]
-        assert monotonic() - began < 3
-    assert first.status is Status.RATE_LIMITED and len(server.calls) == 1
+    assert (first.status, first.attempts, len(server.calls)) == (Status.RATE_LIMITED, 1, 1)
     assert second.status is Status.UNAVAILABLE and "again in" in second.detail and second.cost == 0
 
 
@@ -143,7 +141,7 @@ def test_a_slow_first_model_leaves_time_for_the_next(make: Make) -> None:
 
     spare = {"spare": {"provider": "anthropic", "input": "1", "output": "1"}}
     with ModelServer(script) as server:
-        (reply,) = ask(make(server, fallback=["spare"], models=spare, deadline=0.6))
+        (reply,) = ask(make(server, fallback=["spare"], models=spare, deadline=2))
     assert reply.ok and reply.model == "spare"
 
 
@@ -360,9 +358,9 @@ def test_a_corrupt_store_is_an_error_before_anybody_is_asked(
 
 def test_patience_ends_the_wait_for_a_slot(make: Make) -> None:
     with ModelServer([FAULTS["slow headers"]]) as server:
-        replies = ask(make(server, concurrency=1, patience=0.05, deadline=0.3, attempts=1), "a", "b")
+        replies = ask(make(server, concurrency=1, patience=0.05, deadline=1, attempts=1), "a", "b")
     assert [reply.status for reply in replies] == [Status.TIMEOUT, Status.TIMEOUT]
-    assert sorted(reply.detail for reply in replies) == ["no answer within 0.3 s", "no free slot in time"]
+    assert sorted(reply.detail for reply in replies) == ["no answer within 1 s", "no free slot in time"]
 
 
 def test_a_state_store_that_fails_stops_the_spending(make: Make, server: ModelServer, tmp_path: Path) -> None:
