@@ -77,6 +77,8 @@ def kelly_weight(edge: Edge, *, fraction: float = 0.5, shrink: float = SHRINK, m
     """
     if not 0.0 <= fraction <= 1.0:
         raise UsageError(f"fraction lies in [0, 1], not {fraction!r}")
+    if not most >= 0.0:
+        raise UsageError(f"most must be 0 or more, not {most!r}")
     if not edge.n or not edge.wins or not edge.odds > 0.0:
         return 0.0
     # Who never lost knows no odds: an even bet is all that is believed.

@@ -135,6 +135,7 @@ def test_odds_are_the_mean_win_per_mean_loss() -> None:
         lambda: kelly(0.5, 0),
         lambda: kelly(math.nan, 1),
         lambda: kelly_weight(Edge(1, 1, 1.0), fraction=2),
+        lambda: kelly_weight(Edge(1, 1, 1.0), most=-1.0),
         lambda: conviction_weight(0.1, full=0),
         lambda: volatility_weight(0.1, target=-1),
         lambda: shrunk(0.5, 1, -1),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,12 @@ from robo_trader.records import Event
 if TYPE_CHECKING:
     from robo_trader.bars.frame import BarFrame
     from robo_trader.events.tape import EventTape
+
+
+@lru_cache(maxsize=2)
+def _corrected(tape: EventTape) -> tuple[tuple[int, str], ...]:
+    """Return the place of each correction on `tape` and the id of what it corrects."""
+    return tuple((i, event.revision_of) for i, event in enumerate(tape) if event.revision_of)
 
 
 class Past:
@@ -52,16 +59,22 @@ class Past:
         now = self._moment if time is None else min(self._moment, to_ns(time))
         last = int(np.searchsorted(self._tape.known_ns, now, "right"))
         first = 0 if since is None else int(np.searchsorted(self._tape.known_ns, to_ns(since), "left"))
-        known = self._tape.events[first:last]
-        corrected = set() if revisions else {event.revision_of for event in known if event.revision_of}
-        found = [
-            event
-            for event in known
-            if event.id not in corrected
-            and (symbols is None or not set(symbols).isdisjoint(event.symbols))
-            and (kinds is None or event.kind in kinds)
-        ]
-        return found if limit is None else found[max(0, len(found) - limit) :]
+        corrected = (
+            set() if revisions else {id for place, id in _corrected(self._tape) if first <= place < last}
+        )
+        found: list[Event] = []
+        # From the newest back: who wants the last few does not wait for all.
+        for event in reversed(self._tape.events[first:last]):
+            if limit is not None and len(found) >= limit:
+                break
+            if (
+                event.id not in corrected
+                and (symbols is None or not set(symbols).isdisjoint(event.symbols))
+                and (kinds is None or event.kind in kinds)
+            ):
+                found.append(event)
+        found.reverse()
+        return found
 
     def get(self, id: str) -> Event | None:
         """Return the event called `id` if it was known, else None."""

@@ -248,7 +248,7 @@ async def _read_all(
             answer = analyst.read(handed(event), *past)
         except ModelError:
             raise  # what a replay lacks, or a store that cannot be used, is for a person to mend
-        except Exception as error:  # noqa: BLE001
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             said[number] = Failed(reason_of(error))
             continue
         if inspect.isawaitable(answer):

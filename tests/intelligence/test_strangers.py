@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from robo_trader.clock import to_ns
 from robo_trader.errors import UsageError
 from robo_trader.events.tape import EventTape
 from robo_trader.intelligence.offline import OfflineAnalyst
@@ -102,6 +105,14 @@ def test_what_is_changed_in_an_event_changes_nothing_here() -> None:
     assert original == event()
 
 
+def test_one_that_ends_the_program_has_failed() -> None:
+    class Leaves(Says):
+        def read(self, event: Event) -> Any:
+            raise SystemExit(3)
+
+    assert read(Leaves()).abstained[0].reason == "SystemExit: 3"
+
+
 def test_no_signal_comes_before_its_event() -> None:
     with pytest.raises(UsageError, match="latency of one is -1 day"):
         read(Says(), latency=-DAY)
@@ -131,3 +142,36 @@ def test_news_of_nobody_in_the_run_is_doubted_all_the_same() -> None:
         reading = read_tape(tape, analysts, symbols=["AAPL"], offline=OfflineAnalyst())
         assert [s.value for s in reading.signals()] == [pytest.approx(0.10)]
         assert {v.analyst for v in reading.views} == {"one"}
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_past_answers_as_a_plain_filter_would(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 12))
+    said = [
+        Event(
+            kind=data.draw(st.sampled_from(["news", "fomc"])), title=f"event {i}", published_at=NOON,
+            known_at=NOON + i * DAY, symbols=data.draw(st.sampled_from([(), ("AAPL",), ("SPY",)])),
+            source="w", id=f"e{i:02}",
+            revision_of=data.draw(st.sampled_from([None, *[f"e{k:02}" for k in range(i)]])),
+        )
+        for i in range(n)
+    ]  # fmt: skip
+    now, since = (data.draw(st.integers(0, n)) for _ in range(2))
+    limit = data.draw(st.none() | st.integers(0, 5))
+    kinds, symbols = (
+        data.draw(st.sampled_from([None, ["news"]])),
+        data.draw(st.sampled_from([None, ["AAPL"]])),
+    )
+    known = [
+        e for e in said if e.known_at is not None and NOON + since * DAY <= e.known_at <= NOON + now * DAY
+    ]
+    gone = {e.revision_of for e in known}
+    wanted = [
+        e for e in known
+        if e.id not in gone
+        and (kinds is None or e.kind in kinds) and (symbols is None or "AAPL" in e.symbols)
+    ]  # fmt: skip
+    past = Past(EventTape.of(said), (), to_ns(NOON + now * DAY))
+    found = past.as_of(since=NOON + since * DAY, kinds=kinds, symbols=symbols, limit=limit)
+    assert found == (wanted if limit is None else wanted[max(0, len(wanted) - limit) :])
