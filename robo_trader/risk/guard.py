@@ -22,7 +22,7 @@ from robo_trader.risk.book import Book, WorkingOrder
 from robo_trader.risk.exposure import SLACK, closing_part, round_down
 from robo_trader.risk.gate import DROPPED, settle
 from robo_trader.risk.halt import ACTIVE, HALTED, REDUCING, Halt, State
-from robo_trader.risk.rule import BATCH, RiskRule
+from robo_trader.risk.rule import BATCH, RiskRule, label_of, overrides, raised
 from robo_trader.risk.sectors import SectorMap
 from robo_trader.risk.tally import Tally
 from robo_trader.risk.usage import Measures, Usage
@@ -82,9 +82,9 @@ class Guard:
         self._known = False
         self._resumed: datetime | None = None
         self._asked = [(n, r, r.check) for n, r in self.rules.items() if not getattr(r, "idle", False)]
-        self._told = [(n, r.sent) for n, r in self.rules.items() if _overrides(r, "sent")]
-        self._always = [row for row in self._asked if not _overrides(row[1], "unasked")]
-        self._spared = [row[1] for row in self._asked if _overrides(row[1], "unasked")]
+        self._told = [(n, r.sent) for n, r in self.rules.items() if overrides(r, "sent")]
+        self._always = [row for row in self._asked if not overrides(row[1], "unasked")]
+        self._spared = [row[1] for row in self._asked if overrides(row[1], "unasked")]
         self._symbols: dict[str, str] = {}
         self._stamp = -1
         self._budget = 0.0
@@ -140,7 +140,7 @@ class Guard:
                     try:
                         sent(intent, self.view)
                     except Exception as error:  # noqa: BLE001 - what was decided holds; the next openings do not
-                        self._broken[name] = _raised(error)
+                        self._broken[name] = raised(error)
         return decisions
 
     def _known_as(self, intent: Intent, book: Book) -> Intent:
@@ -254,7 +254,7 @@ class Guard:
                     continue
                 fits, told = _understood(name, answer, wanted, closing)
             except Exception as error:  # noqa: BLE001 - an order that a rule could not judge is not sent
-                fits, told = 0.0, replace(_vetoed(name, _raised(error)), size=closing)
+                fits, told = 0.0, replace(_vetoed(name, raised(error)), size=closing)
             allowed = min(allowed, fits)
             said.append(told)
             if not fits and getattr(rule, "brake", False) and self._halts is not None:
@@ -262,9 +262,8 @@ class Guard:
         if self._broken:
             allowed = 0.0
             said += [_vetoed(name, why) for name, why in self._broken.items()]
-        if not said:
-            decision, opened = Decision(intent=intent), wanted
-        else:
+        decision, opened = Decision(intent=intent), wanted
+        if said:
             decision, opened, wanted = self._settle(intent, closing, allowed, said)
         if extra is None and decision.action != "veto":
             passed = size if decision.size is None else decision.size
@@ -301,8 +300,7 @@ class Guard:
         if allowed > 0:
             allowed = round_down(closing + allowed, size, self.view.facts(intent.symbol).lot) - closing
         passes = closing + allowed if allowed > 0 else closing
-        answers = tuple(said)
-        reasons = tuple(f"{answer.rule}: {answer.reason}" for answer in said)
+        answers, reasons = tuple(said), tuple(f"{answer.rule}: {answer.reason}" for answer in said)
         if passes <= 0:
             refused = Decision(intent=intent, action="veto", size=0.0, reasons=reasons, answers=answers)
             return refused, 0.0, size - closing
@@ -335,7 +333,7 @@ class Guard:
                     try:
                         rule.reset(self.view)
                     except Exception as error:  # noqa: BLE001 - exits still pass
-                        self._broken[name] = _raised(error)
+                        self._broken[name] = raised(error)
         if halt.state == ACTIVE:
             self._known, self._resumed = True, halt.when
         self._state = halt.state
@@ -360,17 +358,19 @@ class Guard:
         """Let the brakes of a backtest see how it ended, if any order was ever judged."""
         if self._halts is None and self.view.now >= 0:
             self.view.look(book)
-            for rule in self.rules.values():
+            for name, rule in self.rules.items():
                 if isinstance(rule, _Settling):
-                    rule.settle(self.view)
+                    try:
+                        rule.settle(self.view)
+                    except Exception as error:  # noqa: BLE001 - a run that is over is not lost for it
+                        self._broken[name] = raised(error)
 
     def halts(self) -> list[Halt]:
         """Return when brakes stopped openings and let go of them by themselves, in a backtest."""
         changes = [
-            (change.at, turn, name, change.stops, change.why)
-            for name, rule in self.rules.items()
-            for turn, change in enumerate(getattr(rule, "changes", ()))
-        ]
+            (c.at, turn, name, c.stops, c.why)
+            for name, rule in self.rules.items() for turn, c in enumerate(getattr(rule, "changes", ()))
+        ]  # fmt: skip
         out: list[Halt] = []
         holding: set[str] = set()
         # What one rule says keeps its order where two of its changes have one moment.
@@ -395,9 +395,9 @@ class Guard:
 
     def labels(self) -> dict[str, str]:
         """Return each rule's limit as text."""
-        asked = {name: rule for name, rule in self.rules.items() if not getattr(rule, "idle", False)}
-        # A stranger's rule need not derive from `RiskRule`.
-        return {name: rule.label() if hasattr(rule, "label") else "" for name, rule in asked.items()}
+        return {
+            n: self._broken.get(n) or label_of(r) for n, r in self.rules.items() if not getattr(r, "idle", 0)
+        }
 
     def line(self) -> str:
         """Return one line for people that says what the guard did."""
@@ -461,10 +461,6 @@ def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _raised(error: Exception) -> str:
-    return f"the rule raised {type(error).__name__}: {error}"
-
-
 def _refusal(intent: Intent, rule: str, reason: str) -> Decision:
     answers = (_vetoed(rule, reason),)
     return Decision(intent=intent, action="veto", size=0.0, reasons=(f"{rule}: {reason}",), answers=answers)
@@ -476,11 +472,6 @@ def _vetoed(rule: str, reason: str) -> Answer:
 
 def _blind(error: Exception) -> str:
     return f"the account could not be read: {type(error).__name__}: {error}"
-
-
-def _overrides(rule: RiskRule, method: str) -> bool:
-    plain = getattr(RiskRule, method)
-    return getattr(type(rule), method, plain) is not plain
 
 
 def _group(intent: Intent) -> int:

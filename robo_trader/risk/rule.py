@@ -89,3 +89,25 @@ class RiskRule(ABC):
             rule="", action="veto", reason=reason, size=0.0, limit=limit, seen=seen, numbers=numbers
         )
         return Decision(intent=intent, action="veto", size=0.0, reasons=(reason,), answers=(answer,))
+
+
+# What the guard asks about rules that strangers wrote; they need not derive from `RiskRule`.
+
+
+def overrides(rule: RiskRule, method: str) -> bool:
+    """Tell whether `rule` has a `method` of its own."""
+    plain = getattr(RiskRule, method)
+    return getattr(type(rule), method, plain) is not plain
+
+
+def label_of(rule: RiskRule) -> str:
+    """Return the limit of `rule` as text, or what it raised instead."""
+    try:
+        return str(rule.label() or "") if hasattr(rule, "label") else ""
+    except Exception as error:  # noqa: BLE001 - a run that is over is not lost for it
+        return raised(error)
+
+
+def raised(error: Exception) -> str:
+    """Return what a rule raised, as its reason."""
+    return f"the rule raised {type(error).__name__}: {error}"

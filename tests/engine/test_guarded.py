@@ -231,7 +231,7 @@ def test_a_bracket_whose_parent_only_closes_goes_without_its_exits() -> None:
             if len(self) == 1:
                 self.sell(size=60)
             elif len(self) == 3:
-                guard.rules["deny"].symbols = frozenset("A")  # type: ignore[attr-defined]
+                guard.rules["deny"].symbols = DenyList(["A"]).symbols  # type: ignore[attr-defined]
                 self.buy_bracket(size=200, exectype=bt.Order.Market, stopprice=90.0, limitprice=120.0)
 
     deny = DenyList(["B"])

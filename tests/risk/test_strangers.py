@@ -173,3 +173,19 @@ def test_the_line_names_rules_in_one_order() -> None:
     ask(guard, account, "BUY", 1_000)
     limits = ", ".join(f"{name} 10 %" for name in ("position", "sector", "gross", "net", "leverage"))
     assert guard.line() == f"risk: 1 of 1 orders shrunk ({limits}); compare with --risk off"
+
+
+def test_a_rule_that_fails_when_all_is_over_costs_no_run() -> None:
+    class Late(Stops):
+        def label(self) -> str:
+            raise ZeroDivisionError("no words")
+
+        def settle(self, book: Any) -> None:
+            raise ZeroDivisionError("no end")
+
+    account = Account(dict(PRICES))
+    guard = guarded(Late())
+    assert ask(guard, account, "BUY", 1).action == "veto"
+    assert guard.labels() == {"mine1": "the rule raised ZeroDivisionError: no words"}
+    guard.close(account)
+    assert "mine1 the rule raised ZeroDivisionError: no end" in guard.line()
