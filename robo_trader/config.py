@@ -10,7 +10,7 @@ masked (see `masking`).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -102,16 +102,24 @@ class Config:
         prefix = f"{name}."
         return {k.removeprefix(prefix): self.get(k) for k in self._values if k.startswith(prefix)}
 
-    def plugin_table(self, table: str, name: str, *, resolve: bool = False) -> dict[str, Any]:
+    def plugin_table(
+        self, table: str, name: str, *, resolve: bool = False, unset: Collection[str] = ()
+    ) -> dict[str, Any]:
         """Return ``[table.name]`` as written; with `resolve`, ``"env:NAME"`` values are filled in.
 
-        A variable that is not set raises `ConfigError` naming it.
+        A variable that is not set raises `ConfigError` naming it; but for a key in `unset`, whose value
+        then stays as written.
         """
         entries = self._plugins.get((table, name), {})
         written = {key: copy(entry.value) for key, entry in entries.items()}
         if not resolve:
             return written
-        return {key: self._resolved(value, f"[{table}.{name}] {key}") for key, value in written.items()}
+        return {
+            key: value
+            if key in unset and isinstance(value, str) and value.removeprefix("env:") not in self._environ
+            else self._resolved(value, f"[{table}.{name}] {key}")
+            for key, value in written.items()
+        }
 
     def plugin_tables(self) -> list[tuple[str, str]]:
         """Return every ``(table, name)`` that somebody has configured, sorted."""

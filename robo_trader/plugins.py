@@ -13,7 +13,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -96,7 +96,8 @@ class PluginHost:
         """
         offer, row = self._find(kind, name)
         cls = load_target(offer, row)
-        options = self._shared(kind, cls) | self.options(kind, name) | more
+        unset = getattr(cls, "may_be_unset", ())
+        options = self._shared(kind, cls) | self.options(kind, name, unset=unset) | more
         try:
             thing = make(offer, cls, options)
             if hasattr(thing, "use_host"):
@@ -106,13 +107,14 @@ class PluginHost:
             # Without its cause, whose text may hold what was just resolved.
             raise type(error)(self.scrub(error.message), hint=self.scrub(error.hint)) from None
 
-    def options(self, kind: str, name: str) -> dict[str, Any]:
+    def options(self, kind: str, name: str, *, unset: Collection[str] = ()) -> dict[str, Any]:
         """Return the table of `robo.toml` for a thing, ``"env:NAME"`` values resolved.
 
-        From now on `scrub` and `masking` know these values. A variable that is not set is a `ConfigError`.
+        From now on `scrub` and `masking` know these values. A variable that is not set is a `ConfigError`;
+        but for a key in `unset`, whose value then stays as written.
         """
         table = KINDS[kind].table
-        options = self.config.plugin_table(table, name, resolve=True)
+        options = self.config.plugin_table(table, name, resolve=True, unset=unset)
         self._remember_secrets(self.config.plugin_table(table, name), options)
         return options
 

@@ -56,6 +56,8 @@ class LLMAnalyst(Analyst):
     """
 
     kinds: Collection[str] = frozenset(KINDS)
+    #: A replay and an estimate ask nobody, so that the variable of the key need not be set.
+    may_be_unset = frozenset({"api_key"})
 
     def __init__(
         self,
@@ -220,6 +222,14 @@ def _adapter(model: Model, base_url: str | None, key: str | None, effort: str | 
     if base_url is None and asks:
         _no_other_address(model.provider, kind)
     key = _key("api_key of [intelligence.llm]", key)
+    if key and key.startswith("env:"):
+        variable = key.removeprefix("env:")
+        if asks and not os.environ.get(variable):
+            raise ConfigError(
+                f"[intelligence.llm] api_key asks for the environment variable {variable}, which is not set",
+                hint=f"export {variable}=… and run again",
+            )
+        key = _key(variable, os.environ.get(variable))
     if not key and kind.variable and asks:
         if base_url is not None:
             # The key of the provider must not reach whoever else serves its protocol.

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from robo_trader.config import load_config
 from robo_trader.errors import ConfigError
 from robo_trader.intelligence.analyst import Analyst
 from robo_trader.intelligence.ensemble import EnsembleAnalyst
 from robo_trader.intelligence.estimate import Estimate, asking_nobody, estimate
 from robo_trader.intelligence.llm import LLMAnalyst
+from robo_trader.plugins import load_host
 from robo_trader.records import Abstain, Event
 from robo_trader.testing import FAULTS, Call, ModelServer
 
@@ -152,3 +154,21 @@ def test_an_estimate_needs_no_key_no_address_and_no_account(
             analyst = LLMAnalyst(**options)
         assert estimate([event()], analyst).calls == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_named_in_robo_toml_need_not_be_set_where_nobody_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MY_KEY", raising=False)
+    Path("robo.toml").write_text(
+        '[intelligence.llm]\nbase_url = "https://models.example"\napi_key = "env:MY_KEY"\n'
+    )
+    host = load_host(load_config(), third_party=False)
+    with pytest.raises(ConfigError, match="the environment variable MY_KEY, which is not set"):
+        host.create("analyst", "llm")
+    assert host.create("analyst", "llm", mode="replay").mode == "replay"
+    with asking_nobody():
+        assert estimate([event()], host.create("analyst", "llm")).calls == 1
+    monkeypatch.setenv("MY_KEY", "sk-mine")
+    assert load_host(load_config(), third_party=False).create("analyst", "llm").mode == "record"
