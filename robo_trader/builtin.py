@@ -11,6 +11,7 @@ def robo_register(add: Registry) -> None:
     add.strategy("buy_and_hold", "robo_trader.strategies:BuyAndHold")
     add.strategy("random_entry", "robo_trader.strategies:RandomEntry")
     add.strategy("fomc_drift", "robo_trader.strategies:FomcDrift")
+    add.bars("ib", "robo_trader.ib.history:IBBars")
     add.analyst("offline", "robo_trader.intelligence.offline.analyst:OfflineAnalyst")
     add.analyst("ensemble", "robo_trader.intelligence.ensemble:EnsembleAnalyst")
     add.analyst("llm", "robo_trader.intelligence.llm:LLMAnalyst")

@@ -1,4 +1,4 @@
-"""`robo data`: which bars there are, and everything that is wrong with them."""
+"""`robo data`: which bars there are, everything that is wrong with them, and bars from a source as files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from robo_trader.cli.help import RoboCommand, example, group
 from robo_trader.cli.inputs import flags_of
 from robo_trader.cli.progress import Progress
 from robo_trader.cli.style import width
-from robo_trader.errors import UsageError, did_you_mean
+from robo_trader.errors import RoboError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from robo_trader.bars.catalog import CatalogRow
@@ -26,9 +26,11 @@ app = group()
 
 
 @app.callback()
-@example("robo data check data", "robo data list")
+@example(
+    "robo data check data", "robo data list", "robo data fetch --bars ib --symbols SPY --start 2020-01-02"
+)
 def data() -> None:
-    """List bar files and find everything wrong with them."""
+    """List bar files, find everything wrong with them, and fetch bars into files."""
 
 
 @app.command(cls=RoboCommand)
@@ -205,6 +207,99 @@ def _rows(source: str, settings: Config) -> list[CatalogRow]:
             f"the bar source {source!r} cannot list its symbols", hint="name them with --symbols"
         )
     return [CatalogRow(symbol) for symbol in symbols]
+
+
+@app.command(cls=RoboCommand)
+@example(
+    "robo data fetch --bars ib --symbols AAPL,SPY --start 2020-01-02",
+    "robo data fetch --bars ib --symbols ES-FUT-CME-USD-202612 --timeframe 5m --start 2026-11-02 --to bars",
+)
+def fetch(
+    ctx: typer.Context,
+    bars: options.Bars = None,
+    symbols: options.Symbols = None,
+    start: options.Start = None,
+    end: options.End = None,
+    timeframe: options.Timeframe = None,
+    to: Annotated[
+        str, options.option(options.OUTPUT, "DIR", "--to", text="The folder for SYMBOL.csv.")
+    ] = "data",
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace files that are there.", rich_help_panel=options.OUTPUT)
+    ] = False,
+    stamps: options.Stamps = None,
+    tz: options.Tz = None,
+    session: options.Session = None,
+    calendar: options.Calendar = None,
+    config_file: options.ConfigFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the bars of a source, such as Interactive Brokers, to a folder of SYMBOL.csv."""
+    settings = _settings(ctx.params, config_file)
+    wanted = settings.get("run.symbols")
+    names = [word.strip() for word in wanted.split(",")] if isinstance(wanted, str) else list(wanted or ())
+    if not names:
+        raise UsageError("no symbols to fetch", hint="name them with --symbols AAPL,SPY")
+    if timeframe and "," in timeframe:
+        raise UsageError("a file holds one time frame", hint="fetch each with --to another folder")
+    files = {name: Path(to) / f"{_file_name(name)}.csv" for name in names}
+    there = [str(file) for file in files.values() if file.exists()]
+    if there and not replace:
+        raise UsageError(f"{there[0]} exists", hint="--replace writes it anew; --to names another folder")
+    rows, failed = [], False
+    with Progress("fetching") as progress:
+        for i, (name, file) in enumerate(files.items()):
+            progress(f"fetching {name}", i, len(files))
+            try:
+                rows.append(_fetch_one(settings, name, file))
+            except UsageError:
+                raise
+            except RoboError as error:
+                failed = True
+                out.note(str(error), label="warning")
+    if as_json:
+        out.print_json(rows)
+    else:
+        columns = [out.Column(c) for c in ("symbol", "bars", "first", "last")]
+        out.table([*columns, out.Column("number", right=True), out.Column("file")], [_cells(r) for r in rows])
+    if failed:
+        raise typer.Exit(1)
+
+
+def _fetch_one(settings: Config, symbol: str, file: Path) -> dict[str, Any]:
+    from robo_trader.bars.csv_write import write_csv
+    from robo_trader.bars.select import load_bars
+    from robo_trader.bars.settings import BarSettings
+    from robo_trader.plugins import load_host
+
+    (frame,) = load_bars(
+        settings.get("bars.source"),
+        [symbol],
+        BarSettings.from_table(settings.table("bars")),
+        start=settings.get("run.start"),
+        end=settings.get("run.end"),
+        timeframe=settings.get("run.timeframe"),
+        plugins=load_host(settings),
+    )
+    write_csv(frame, file)
+    return {
+        "symbol": symbol,
+        "timeframe": frame.timeframe,
+        "first": str(frame.session[0]),
+        "last": str(frame.session[-1]),
+        "bars": len(frame),
+        "file": str(file),
+        "notes": list(frame.notes),
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [row["symbol"], row["timeframe"], row["first"], row["last"], f"{row['bars']:,}", row["file"]]
+
+
+def _file_name(symbol: str) -> str:
+    """Return a symbol as a file's name on any system."""
+    return "".join("_" if c in '\\/:*?"<>|' else c for c in symbol)
 
 
 def _settings(given: dict[str, Any], config_file: str | None) -> Config:

@@ -93,6 +93,11 @@ class Connection:
         return self._up
 
     @property
+    def opened(self) -> Opened:
+        """What the gateway told of itself when the line was first opened."""
+        return self._opened.result(0)
+
+    @property
     def library(self) -> Library:
         """The library in use."""
         return load()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from robo_trader.bars.bundled import bundled_bars
 from robo_trader.cli.data import _ranges
+from robo_trader.gateway.build import replay_gateway
+from robo_trader.gateway.embedded import EmbeddedGateway
+from robo_trader.gateway.server import GatewayServer
+from robo_trader.gateway.settings import GatewaySettings
 
 
 @pytest.fixture
@@ -118,3 +124,51 @@ def test_list_of_a_plugin_source(robo: Any, tmp_path: Path, monkeypatch: pytest.
 
 def test_row_numbers_are_said_as_ranges() -> None:
     assert _ranges([9, 2, 3, 4, 4, 11]) == "2-4, 9, 11"
+
+
+@pytest.fixture
+def broker(home: Path) -> Iterator[EmbeddedGateway]:
+    """A simulated gateway that stands on 2020-03-02, and a robo.toml that names it."""
+    settings = GatewaySettings(port=0, control_port=0, speed="lockstep", matching="bars")
+
+    def make() -> GatewayServer:
+        return replay_gateway(settings, bundled_bars(["SPY", "QQQ"]), start="2020-03-02")
+
+    with EmbeddedGateway(make) as gateway:
+        (home / "robo.toml").write_text(f"[bars.ib]\nport = {gateway.port}\n", encoding="utf-8")
+        yield gateway
+
+
+def test_bars_of_a_broker_become_files(robo: Any, broker: Any, home: Path) -> None:
+    asked = (
+        "data",
+        "fetch",
+        "--bars",
+        "ib",
+        "--symbols",
+        "SPY,QQQ",
+        "--start",
+        "2019-12-02",
+        "--end",
+        "2020-02-28",
+    )
+    answer = robo(*asked, "--json")
+    assert answer.code == 0, answer.err
+    first, second = json.loads(answer.out)
+    assert (first["symbol"], first["bars"], first["last"]) == ("SPY", 61, "2020-02-28")
+    assert second["file"] == str(Path("data") / "QQQ.csv")
+    listed = json.loads(robo("data", "list", "data", "--json").out)
+    assert [(row["symbol"], row["bars"]) for row in listed] == [("QQQ", 61), ("SPY", 61)]
+    assert "data/SPY.csv exists" in robo(*asked).one_error_line(2).replace("\\", "/")
+    again = robo(*asked, "--replace")
+    assert again.code == 0 and "2019-12-02" in again.out
+
+
+def test_what_cannot_be_fetched_is_told_and_the_rest_comes(robo: Any, broker: Any, home: Path) -> None:
+    answer = robo("data", "fetch", "--bars", "ib", "--symbols", "NOPE,SPY", "--start", "2020-01-02")
+    assert answer.code == 1 and "knows no contract NOPE-STK-SMART-USD" in answer.err
+    assert [file.name for file in (home / "data").iterdir()] == ["SPY.csv"]
+    broker.close()
+    answer = robo("data", "fetch", "--bars", "ib", "--symbols", "SPY", "--to", "other")
+    assert answer.code == 1 and "nothing listens at 127.0.0.1" in answer.err
+    assert "name them with --symbols" in robo("data", "fetch", "--bars", "ib").one_error_line(2)

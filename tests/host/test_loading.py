@@ -110,11 +110,11 @@ def test_the_allow_list_loads_just_those(site: Site) -> None:
     for name in ("a", "b", "c"):
         site.registering(name, f'add.bars("bars_{name}", "m:C")')
     host = site.host(ROBO_PLUGINS="a, robo-c")
-    assert host.names("bars") == ["bars_a", "bars_c"]
+    assert host.names("bars") == ["bars_a", "bars_c", "ib"]
     row = next(row for row in host.rows() if row.name == "b")
     assert (row.state, row.fix) == ("disabled", "add b to ROBO_PLUGINS to load it")
     assert "buy_and_hold" in host.names("strategy")
-    assert site.host(ROBO_PLUGINS="").names("bars") == []
+    assert site.host(ROBO_PLUGINS="").names("bars") == ["ib"]
 
 
 def test_the_allow_list_names_what_is_not_installed(site: Site) -> None:
@@ -141,7 +141,7 @@ def test_two_plugins_with_one_name_on_offer_are_both_refused(site: Site) -> None
     for row in broken.values():
         assert row.error == "the bars 'tape' is offered by one (robo-one) and two (robo-two)"
         assert "uninstall one of them" in row.fix
-    assert host.names("bars") == []
+    assert host.names("bars") == ["ib"]
     assert host.names("signal") == ["tape"]
     with pytest.raises(PluginError, match="offered by plugin 'one', which is broken"):
         host.target("bars", "tape")
@@ -154,7 +154,7 @@ def test_a_clash_ends_when_one_is_disabled(site: Site) -> None:
     site.registering("two", 'add.bars("tape", "m:B")')
     host = site.host(site.config('[plugins]\ndisabled = ["two"]'))
     assert host.quarantined() == []
-    assert host.names("bars") == ["tape"]
+    assert host.names("bars") == ["ib", "tape"]
 
 
 def test_builtin_names_cannot_be_taken(site: Site) -> None:
@@ -187,7 +187,7 @@ def test_one_module_under_two_names_loads_once(site: Site) -> None:
     host = site.host()
     assert {row.name: row.state for row in host.rows()}["first"] == "ok"
     assert "already loaded as another plugin" in next(r for r in host.rows() if r.name == "second").error
-    assert host.names("bars") == ["tape"]
+    assert host.names("bars") == ["ib", "tape"]
 
 
 OBJECTS = """
@@ -214,7 +214,7 @@ def function(add): ...
 def test_an_entry_point_may_name_a_class_or_an_instance(name: str, bars: str, site: Site) -> None:
     site.module("zz_obj", OBJECTS)
     site.dist("robo-obj", f"[robo_trader]\nobj = zz_obj:{name}\n")
-    assert site.host().names("bars") == [bars]
+    assert site.host().names("bars") == [bars, "ib"]
 
 
 @pytest.mark.parametrize(
