@@ -15,13 +15,13 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from robo_trader import clock
-from robo_trader.errors import ModelError
+from robo_trader.errors import ModelError, StateError
 from robo_trader.intelligence.reply import Reply, Request, Status, Usage
 from robo_trader.state.files import locked
 
@@ -214,8 +214,13 @@ class ReplyStore:
             raise self._failed("written", error) from error
         self._read()
 
-    def _locked(self) -> AbstractContextManager[None]:
-        return locked(self.path.with_name(f".{self.path.name}.lock"))
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with locked(self.path.with_name(f".{self.path.name}.lock")):
+                yield
+        except StateError as error:
+            raise ModelError(error.message, hint=error.hint) from error
 
     def _read(self) -> None:
         """Take in what was added to the file since it was last read."""

@@ -18,6 +18,7 @@ from robo_trader.errors import ModelError
 from robo_trader.intelligence.answer import SCHEMA, parse
 from robo_trader.intelligence.replies import ReplyMissing, ReplyStore, address
 from robo_trader.intelligence.reply import Reply, Request, Status, Usage
+from robo_trader.state import files
 
 from .conftest import says, view
 
@@ -257,6 +258,16 @@ def test_a_usage_that_is_none_is_damage(tmp_path: Path) -> None:
         checksum = hashlib.sha256(data).hexdigest()[:16].encode()
         path.write_bytes(b'{"sum":"%s","reply":%s}\n' % (checksum, data))
         assert len(ReplyStore(path).check()) == 1
+
+
+def test_a_store_that_somebody_holds_is_an_error_for_people(
+    store: ReplyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.path.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(files, "LOCK_TIMEOUT", 0.02)
+    with files.locked(store.path.with_name(f".{store.path.name}.lock")):
+        with pytest.raises(ModelError, match="another process has held the lock"):
+            store.put(address("m", asked()), said(), 10)
 
 
 def test_a_store_that_cannot_be_mended_says_so(tmp_path: Path) -> None:
