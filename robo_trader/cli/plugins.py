@@ -38,7 +38,7 @@ def check(
     """Load one plugin and everything that it offers; exit code 1 when something is wrong."""
     host = _host(config_file)
     findings = host.check(name)
-    findings += _tried_signals(host, name, {found.subject for found in findings})
+    findings += _tried(host, name, {found.subject for found in findings})
     rows = [row for row in host.rows() if name in (row.name, row.distribution)]
     if as_json:
         problems = [{"subject": f.subject, "problem": f.problem, "fix": f.fix} for f in findings]
@@ -56,20 +56,30 @@ def check(
         raise typer.Exit(1)
 
 
-def _tried_signals(host: Any, name: str, known: set[str]) -> list[Any]:
-    """Try each signal pack of a plugin on made-up bars, cut off in several places.
+def _tried(host: Any, name: str, known: set[str]) -> list[Any]:
+    """Make each analyst of a plugin, and try each signal pack on made-up bars, cut off in several places.
 
-    Those whose subject is `known` to be broken are left out.
+    Those whose subject is `known` to be broken are left out; an option or a key that an analyst misses is
+    its user's to give.
     """
     from functools import partial
 
-    from robo_trader.errors import RoboError
+    from robo_trader.errors import PluginError, RoboError
     from robo_trader.plugin_rows import Finding
 
     findings = []
     for row in host.rows():
         if row.state != "ok" or name not in (row.name, row.distribution):
             continue
+        for analyst in row.offers.get("analyst", ()):
+            if f"analyst {analyst}" in known:
+                continue
+            try:
+                host.create("analyst", analyst)
+            except PluginError as error:
+                findings.append(Finding(f"analyst {analyst}", error.message, error.hint))
+            except RoboError:
+                continue
         for signal in row.offers.get("signal", ()):
             if f"signal {signal}" in known:
                 continue

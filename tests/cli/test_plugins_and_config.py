@@ -176,3 +176,25 @@ def test_check_tries_signals_for_what_they_know_too_early(robo: Any, site: Path)
     assert answer.code == 1
     assert "the signal 'badpack' depends on later bars" in answer.out
     assert "number i may use bars 0 to i only" in answer.out
+
+
+def test_check_makes_analysts(robo: Any, site: Path) -> None:
+    source = """
+from datetime import timedelta
+from robo_trader import hookimpl
+@hookimpl
+def robo_register(add):
+    add.analyst("{module}", "{module}:Early")
+    add.analyst("{module}_keyed", "{module}:Keyed")
+class Early:
+    kinds = ("news",)
+    latency = timedelta(seconds={latency})
+    def read(self, event): return []
+class Keyed(Early):
+    def __init__(self, key): ...
+"""
+    install(site, "reads-good", source.format(module="reads_good", latency="3"))
+    assert robo("plugins", "check", "reads-good").code == 0
+    install(site, "reads-bad", source.format(module="reads_bad", latency="-3"))
+    answer = robo("plugins", "check", "reads-bad")
+    assert answer.code == 1 and "the analyst 'reads_bad' has latency = datetime.timedelta(days=-1" in answer.out
