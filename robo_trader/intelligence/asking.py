@@ -19,9 +19,7 @@ from robo_trader.errors import ModelError
 from robo_trader.events.hygiene import SUSPICIOUS, clean
 from robo_trader.intelligence.analyst import Analyst
 from robo_trader.records import Abstain, Event, View
-
-#: The symbol of an answer to a text of which nobody said whom it is about.
-EVERYTHING = "*"
+from robo_trader.signals.stream import EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

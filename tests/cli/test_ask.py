@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,17 @@ def test_a_verdict_with_reasons(robo: Robo) -> None:
     assert first.startswith("bad for AAPL  score -0.") and "confidence" in first
     assert reason == "  - guidance: cuts its guidance"
     assert who.startswith("analyst=offline (macro-F1 0.9")
+
+
+def test_a_verdict_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from robo_trader.cli.main import main\n"
+        f"assert main(['ask', {TEXT!r}]) == 0\n"
+        "print([m for m in ('numpy', 'pandas', 'sklearn') if m in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
 
 
 def test_words_need_no_quotes(robo: Robo) -> None:

@@ -52,7 +52,7 @@ def _noun(words: Sequence[str], quantities: Sequence[Hit], at: int, change: int)
     start = max(at, quantity.last) + 1
     for i in range(start, min(start + _REACH, len(words))):
         pace = -1 if words[i] in _SLOWER else 1 if words[i] in _FASTER else 0
-        if pace:
+        if pace and "than" not in words[i + 1 : i + 4]:  # what was expected decides
             first = min(quantity.first, at)
             yield _evidence(words, change * pace * quantity.entry.polarity, first, i)
             return

@@ -36,6 +36,8 @@ _LEADING = bag("on by amid with for")
 _LEFT, _RIGHT, _NEAR = 16, 6, 4
 #: How far to the right what is moved may stand: "cut its full year dividend", "higher sales".
 _REACH = {"act": _RIGHT, "stop": _RIGHT, "shift": _NEAR, "move": 0}
+#: Who is counted, and does things, too.
+_AGENTS = bag("customers members users subscribers passengers")
 _NEGATION_REACH = 5
 _DENIAL_REACH = 9
 
@@ -134,6 +136,8 @@ def _moved(hit: Hit, quantities: Sequence[Hit], words: Sequence[str], clause: Cl
     for quantity in reversed(left):
         if _begins_anew(words, quantity.last + 1, hit.first):
             break
+        if hit.entry.part in ("act", "stop") and quantity.entry.form in _AGENTS:
+            break  # "customers raise doubts"
         before = words[max(clause.first, quantity.first - 2) : quantity.first]
         if not _SIDE.intersection(before) or quantity is left[0]:
             return quantity

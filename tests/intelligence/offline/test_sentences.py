@@ -142,6 +142,7 @@ def test_what_is_conceded_weighs_less(text: str, sign: int) -> None:
     ("text", "sign"),
     [
         ("The decline in sales slowed", 1),
+        ("Payrolls growth slows less than expected", 1),
         ("Sales decline slowed to 2% from 9%", 1),
         ("Sales fell at the slowest rate in two years", 1),
         ("Profit grew more slowly than expected", -1),
@@ -179,6 +180,8 @@ def test_figures_beside_what_was_expected(text: str, sign: int) -> None:
         "Great, another record: the most meetings without a decision",
         "Beat Holdings appoints new company secretary",
         "10 undervalued stocks for the second half",
+        "Customers raise queries",
+        "EU countries back copyright reforms",
     ],
 )
 def test_exclamations_names_and_lists_are_no_news(text: str) -> None:
