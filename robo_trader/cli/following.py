@@ -13,32 +13,62 @@ from typing import TYPE_CHECKING, Any
 from robo_trader import clock
 from robo_trader.cli import out
 from robo_trader.errors import UsageError, did_you_mean
+from robo_trader.records import as_dict
 
 if TYPE_CHECKING:
     from robo_trader.config import Config
     from robo_trader.events.source import EventSource
     from robo_trader.events.store import EventStore
+    from robo_trader.live.log import Numbered
     from robo_trader.news.polling import Health
+    from robo_trader.plugins import PluginHost
     from robo_trader.records import Event
 
 
 def run(
-    config: Config, names: Sequence[str], *, follow: bool, symbols: Sequence[str] | None, as_json: bool
+    config: Config,
+    names: Sequence[str],
+    *,
+    follow: bool,
+    symbols: Sequence[str] | None,
+    as_json: bool,
+    analysts: Sequence[str] = (),
 ) -> bool:
-    """Poll the sources named and return whether any of them could be read."""
+    """Poll the sources named and return whether any of them could be read; `analysts` read what comes."""
     from robo_trader.cli.events import open_store
     from robo_trader.news.linking import Linker
     from robo_trader.news.polling import Poller
+    from robo_trader.plugins import load_host
     from robo_trader.state import open_state
 
-    sources = _sources(config, names)
+    host = load_host(config)
+    sources = _sources(host, config, names)
     universe = symbols if symbols is not None else config.get("run.symbols")
+    if analysts and not universe:
+        raise UsageError("signals of which symbols?", hint="name them: --symbols AAPL,MSFT")
+    readers = _analysts(host, analysts)
     with open_store(config) as store, open_state(config.resolve("state.url")) as state:
         desk = _Desk(store, as_json)
+        pipeline = None
+        if readers:
+            from robo_trader.live.pipeline import Pipeline
+
+            pipeline = Pipeline(
+                store, readers, symbols=universe, state=state, report=desk.warn,
+                offline=_analysts(host, ["offline"]).get("offline"),
+            )  # fmt: skip
+            pipeline.subscribe(desk.hear)
         poller = Poller(
-            sources, desk.take, cursors=state, linker=Linker(universe), report=desk.report,
-            every=config.duration("events.every"),
+            sources, desk.take if pipeline is None else pipeline.deliver, cursors=state,
+            linker=Linker(universe), report=desk.report, every=config.duration("events.every"),
         )  # fmt: skip
+        if pipeline is not None:
+            out.note(f"{', '.join(readers)} read {', '.join(sources)}; Ctrl-C ends it")
+            with host.masking():
+                asyncio.run(_follow(poller, pipeline))
+            pipeline.close()
+            out.note(f"{desk.new:,} new signals; the log is in {store.place}")
+            return True
         if follow:
             out.note(f"following {', '.join(sources)}; {len(poller.health)} feeds in all; Ctrl-C ends it")
             asyncio.run(_follow(poller))
@@ -48,11 +78,20 @@ def run(
     return follow or any(not one.failures for one in poller.health)
 
 
-def _sources(config: Config, names: Sequence[str]) -> dict[str, EventSource]:
-    """Return the sources by name: those asked for, else those of [events] sources that are no files."""
-    from robo_trader.plugins import load_host
+def _analysts(host: PluginHost, names: Sequence[str]) -> dict[str, Any]:
+    """Return the analysts by name."""
+    known = host.names("analyst")
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"there is no analyst {name!r}",
+                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
+            )
+    return {name: host.create("analyst", name) for name in dict.fromkeys(names)}
 
-    host = load_host(config)
+
+def _sources(host: PluginHost, config: Config, names: Sequence[str]) -> dict[str, EventSource]:
+    """Return the sources by name: those asked for, else those of [events] sources that are no files."""
     known = host.names("event_source")
     chosen = list(names) or [name for name in config.get("events.sources") if name in known]
     if not chosen:
@@ -68,14 +107,14 @@ def _sources(config: Config, names: Sequence[str]) -> dict[str, EventSource]:
     return {name: host.create("event_source", name) for name in dict.fromkeys(chosen)}
 
 
-async def _follow(poller: Any) -> None:
-    """Poll until the process is told to end; a delivery that has begun is finished."""
+async def _follow(poller: Any, pipeline: Any = None) -> None:
+    """Poll, and read, until the process is told to end; a delivery that has begun is finished."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in ("SIGINT", "SIGTERM"):
         with suppress(NotImplementedError, AttributeError):  # Windows: Ctrl-C cancels the run instead
             loop.add_signal_handler(getattr(signal, name), stop.set)
-    await poller.run(stop)
+    await (poller.run(stop) if pipeline is None else pipeline.run(poller, stop))
 
 
 class _Desk:
@@ -97,6 +136,23 @@ class _Desk:
                 about = f" [{', '.join(event.symbols)}]" if event.symbols else ""
                 out.write(f"{event.known_at:%H:%M:%S}Z  {name}  {event.kind}{about}  {event.title}")
         sys.stdout.flush()  # whoever reads a pipe wants the news now
+
+    def hear(self, one: Numbered) -> None:
+        """Print a signal."""
+        self.new += 1
+        signal = one.signal
+        if self._json:
+            out.write(json.dumps(out.plain({"number": one.number, **as_dict(signal)}), ensure_ascii=True))
+        else:
+            out.write(
+                f"{signal.at:%H:%M:%S}Z  {signal.name}  {signal.symbol}  {signal.value:+.3f}  "
+                f"confidence {signal.confidence:.2f}  {' '.join(signal.evidence[-3:])}"
+            )
+        sys.stdout.flush()
+
+    def warn(self, text: str) -> None:
+        """Tell of a problem."""
+        out.note(text, label="warning")
 
     def _keep(self, name: str, events: Sequence[Event]) -> list[Event]:
         had = {event.id for event in events if event.id is not None and self._store.get(event.id) is not None}

@@ -11,13 +11,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .conftest import Robo
 
-ITEM = "<item><guid>{0}</guid><title>{1}</title><pubDate>Thu, 02 May 2024 20:30:00 GMT</pubDate></item>"
+ITEM = "<item><guid>{0}</guid><title>{1}</title><pubDate>{2}</pubDate></item>"
 LINE = '{"kind": "news", "title": "%s", "published_at": "2024-05-02T20:30:00Z", "symbols": ["AAPL"]%s}\n'
 
 
@@ -25,6 +28,7 @@ class Web:
     """A feed on the loopback: `items` can be changed, `asked` counts requests."""
 
     def __init__(self) -> None:
+        self.date = "Thu, 02 May 2024 20:30:00 GMT"
         self.items = [("a", "Apple beats estimates by 12%"), ("b", "A quiet day")]
         self.asked = 0
         self.status = "200 OK"
@@ -39,7 +43,7 @@ class Web:
                 with connection:
                     connection.recv(65_536)
                     self.asked += 1
-                    inner = "".join(ITEM.format(*item) for item in self.items)
+                    inner = "".join(ITEM.format(*item, self.date) for item in self.items)
                     body = f'<rss version="2.0"><channel><title>x</title>{inner}</channel></rss>'.encode()
                     about = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
                     head = f"HTTP/1.1 {self.status}\r\n{about}"
@@ -136,31 +140,40 @@ def test_refusals_are_one_line(home: Path, robo: Robo, words: tuple[str, ...], s
 def test_follow_ends_in_order_and_loses_nothing(web: Web, home: Path, robo: Robo) -> None:
     """Ctrl-C right after the first batch: it is stored, the cursor is written, and a restart doubles
     nothing."""
-
-    def follow() -> list[str]:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "robo_trader", "events", "fetch", "--follow", "--json"],
-            cwd=home,
-            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,  # a buffered reader would keep lines from communicate()
-        )
-        assert child.stdout is not None
-        guard = threading.Timer(30, child.kill)
-        guard.start()
-        try:
-            lines = [child.stdout.readline()]
-            child.send_signal(signal.SIGINT)
-            rest, err = child.communicate(timeout=30)
-        finally:
-            guard.cancel()
-            child.kill()
-        assert child.returncode == 0, err
-        assert b"Traceback" not in err
-        return [json.loads(line)["title"] for line in [*lines, *rest.splitlines()]]
-
-    assert sorted(follow()) == ["A quiet day", "Apple beats estimates by 12%"]
+    assert sorted(row["title"] for row in follow(home)) == ["A quiet day", "Apple beats estimates by 12%"]
     web.items.append(("c", "Tesla recalls cars"))
-    assert follow() == ["Tesla recalls cars"]
+    assert [row["title"] for row in follow(home)] == ["Tesla recalls cars"]
     assert len(json.loads(robo("events", "list", "--json").out)) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals to a child need POSIX")
+def test_an_analyst_reads_what_comes(web: Web, home: Path) -> None:
+    web.date = format_datetime(datetime.now(UTC))
+    (told,) = follow(home, "--analyst", "offline", "--symbols", "AAPL,MSFT")
+    assert (told["number"], told["name"], told["symbol"]) == (1, "news", "AAPL")
+    assert 0 < told["value"] <= 0.30 and len(told["evidence"]) == 1
+
+
+def follow(home: Path, *more: str) -> list[dict[str, Any]]:
+    """Return what `robo events fetch --follow` prints until Ctrl-C, which comes after its first line."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "robo_trader", "events", "fetch", "--follow", "--json", *more],
+        cwd=home,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,  # a buffered reader would keep lines from communicate()
+    )
+    assert child.stdout is not None
+    guard = threading.Timer(30, child.kill)
+    guard.start()
+    try:
+        lines = [child.stdout.readline()]
+        child.send_signal(signal.SIGINT)
+        rest, err = child.communicate(timeout=30)
+    finally:
+        guard.cancel()
+        child.kill()
+    assert child.returncode == 0, err
+    assert b"Traceback" not in err
+    return [json.loads(line) for line in [*lines, *rest.splitlines()]]
