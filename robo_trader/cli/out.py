@@ -45,7 +45,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, gap: int = 2) -> None:
-    """Draw `rows` under `columns` on stdout, `gap` spaces between them."""
+    """Draw `rows` under `columns` on stdout, `gap` spaces between them; what would act is made harmless."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -68,7 +68,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, gap: int 
             max_width=column.most if width(sys.stdout) else None,
         )
     for row in rows:
-        drawn.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        drawn.add_row(*(Text(harmless(cell), style=_STYLES.get(cell, "")) for cell in row))
     console = _console(sys.stdout)
     with console.capture() as capture:
         console.print(drawn)

@@ -91,9 +91,26 @@ def test_a_full_answer_is_asked_on(service: Service) -> None:
     events = list(AlphaVantage(key=KEY, limit=2, url=service.url).fetch(SINCE, UNTIL))
     assert [event.title for event in events] == ["0", "1", "2", "3"]
     assert [asked["time_from"][-4:] for asked in service.asked] == ["0000", "0100", "0200", "0300"]
+
+
+def test_half_a_period_is_no_answer(service: Service) -> None:
+    hours = [article(f"{hour}", f"20240812T{hour:02}0000") for hour in range(5)]
+    service.answers = [{"feed": hours[:2]}, {"feed": hours[1:3]}, {"feed": hours[2:4]}]
+    with pytest.raises(EventError, match="more articles than 3 requests of 2"):
+        AlphaVantage(key=KEY, limit=2, requests=3, url=service.url).fetch(SINCE, UNTIL)
     service.answers = [{"feed": hours[:2]}]  # a service that always says the same is not asked for ever
-    assert len(list(AlphaVantage(key=KEY, limit=2, requests=3, url=service.url).fetch(SINCE, UNTIL))) == 2
-    assert len(service.asked) <= 4 + 3
+    with pytest.raises(EventError, match="more than 2 articles in the minute"):
+        AlphaVantage(key=KEY, limit=2, requests=9, url=service.url).fetch(SINCE, UNTIL)
+    assert len(service.asked) == 3 + 2
+
+
+def test_a_cut_answer_and_odd_sentiment(service: Service) -> None:
+    service.answers = [(200, b"")]
+    with pytest.raises(EventError, match="is not JSON"):
+        AlphaVantage(key=KEY, url=service.url).fetch(SINCE, UNTIL)
+    odd = {**article("A", "20240812T194547"), "ticker_sentiment": 5}
+    (event,) = events_of([odd])
+    assert event.symbols == ()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +152,9 @@ def test_a_missing_key_names_the_variable(monkeypatch: pytest.MonkeyPatch, servi
     assert service.asked[0]["apikey"] == KEY
 
 
-@pytest.mark.parametrize("wrong", [{"relevance": 2}, {"limit": 0}, {"requests": 0}, {"url": "file:///x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"relevance": 2}, {"limit": 0}, {"requests": 0}, {"url": "file:///x"}, {"tickers": "AAPL"}]
+)
 def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         AlphaVantage(key=KEY, **wrong)

@@ -7,6 +7,7 @@ time is left out.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -56,6 +57,9 @@ class AlphaVantage(EventSource):
             raise ConfigError(
                 f"limit must lie in 1 to 1000 and requests be 1 or more, not {limit!r} and {requests!r}"
             )
+        for name, given in (("tickers", tickers), ("topics", topics)):
+            if isinstance(given, str):
+                raise ConfigError(f"{name} must be a list, not {given!r}", hint=f'write {name} = ["{given}"]')
         if not url.startswith(("https://", "http://")):
             raise ConfigError(f"url {url!r} is no http address", hint=f"leave it out: it is {URL}")
         self._ask = {
@@ -76,10 +80,20 @@ class AlphaVantage(EventSource):
                 last = max(last, event.published_at)
                 if since <= event.published_at < until:
                     found.setdefault((event.url, event.title, event.published_at), event)
-            if len(articles) < self._limit or last <= start:
-                break
+            if len(articles) < self._limit:
+                return list(found.values())
+            if last <= start:
+                raise self._too_many(
+                    f"more than {self._limit} articles in the minute of {start:%Y-%m-%d %H:%M}"
+                )
             start = last
-        return list(found.values())
+        raise self._too_many(f"more articles than {self._requests} requests of {self._limit} bring")
+
+    def _too_many(self, what: str) -> EventError:
+        # Half a period would be taken for the whole, and the rest never be asked for again.
+        return EventError(
+            f"Alpha Vantage has {what}", hint="ask for a shorter period or fewer tickers, or raise requests"
+        )
 
     def _articles(self, since: datetime, until: datetime) -> list[Any]:
         asked = {
@@ -116,7 +130,7 @@ class AlphaVantage(EventSource):
                 raise EventError(
                     f"Alpha Vantage answered {error.code} {error.reason}", hint="try again later"
                 ) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)).replace(self._key, "***")
             raise EventError(f"Alpha Vantage cannot be reached: {reason}", hint="check the line") from None
         if len(raw) > _MOST_BYTES:
@@ -142,7 +156,8 @@ def events_of(articles: Iterable[Any], *, relevance: float = 0.0) -> Iterator[Ev
         title, published = article.get("title"), _time(article.get("time_published"))
         if not isinstance(title, str) or not title.strip() or published is None:
             continue
-        sentiment = [row for row in article.get("ticker_sentiment") or () if isinstance(row, dict)]
+        rows = article.get("ticker_sentiment")
+        sentiment = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         yield Event(
             kind="news",
             title=title.strip(),
