@@ -191,7 +191,9 @@ def export(
 
 @app.command(cls=RoboCommand)
 @example(
-    "robo events fetch", "robo events fetch yahoo federalreserve", "robo events fetch cnbc --follow --json"
+    "robo events fetch yahoo federalreserve",
+    "robo events fetch cnbc --follow --json",
+    "robo events fetch cnbc --follow --analyst offline --symbols AAPL,MSFT",
 )
 def fetch(
     sources: Annotated[
@@ -205,6 +207,10 @@ def fetch(
             STORE, "A,B", "--symbols", text="Link to these symbols only (default: [run] symbols, else all)."
         ),
     ] = None,
+    analyst: Annotated[
+        str | None,
+        option(STORE, "NAME", "--analyst", text="With --follow: analysts, by comma, read; print signals."),
+    ] = None,
     config_file: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each new event as one line of JSON.", rich_help_panel=OUTPUT)
@@ -217,8 +223,13 @@ def fetch(
     """
     from robo_trader.cli.following import run
 
-    config = _config(config_file)
-    if not run(config, list(sources or ()), follow=follow, symbols=_words(symbols), as_json=as_json):
+    if analyst is not None and not follow:
+        raise UsageError("--analyst reads what comes while following", hint="add --follow")
+    config, analysts = _config(config_file), _words(analyst) or []
+    if not run(
+        config, list(sources or ()), follow=follow, symbols=_words(symbols), as_json=as_json,
+        analysts=analysts,
+    ):  # fmt: skip
         raise typer.Exit(1)
 
 
