@@ -89,6 +89,8 @@ def _analyst(name: str | None, config_file: str | None) -> tuple[str, Analyst]:
 
     settings: Config = load_config(config_file, flags={"intelligence.analyst": name})
     names = [part.strip() for part in str(settings.get("intelligence.analyst")).split(",") if part.strip()]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--analyst names somebody twice: {', '.join(names)}", hint="name each once")
     host = load_host(settings)
     if len(names) == 1:
         return names[0], host.create("analyst", names[0])

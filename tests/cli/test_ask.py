@@ -35,6 +35,11 @@ def test_a_verdict_loads_nothing_heavy() -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_nobody_is_asked_twice(robo: Robo) -> None:
+    answer = robo("ask", TEXT, "--analyst", "offline,offline")
+    assert answer.code == 2 and "names somebody twice" in answer.err
+
+
 def test_words_need_no_quotes(robo: Robo) -> None:
     assert robo("ask", *TEXT.split()).out == robo("ask", TEXT).out
 
