@@ -4,9 +4,9 @@ Only that thread touches the library. What it hears is handed to `deliver` as im
 is a function of the ``IB`` object that runs there. A line that breaks, or falls silent while the socket looks
 open, is told as `Lost` and tried again with growing pauses until `close`.
 
-Failure contract: `open` raises `BrokerError` with the cause in plain words; so does `call` at once while
-the line is down, when it breaks, when time runs out and when the broker refuses. Nothing is
-queued for later: what was asked while the line was down was not sent.
+Failure contract: `open` raises `BrokerError` with the cause in plain words. `call` raises `LineDownError` at
+once while the line is down and when it breaks, `BrokerError` when time runs out and when the broker
+refuses. Nothing is queued for later: what was asked while the line was down was not sent.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ from robo_trader.ib.library import Library, load, tap
 from robo_trader.ib.messages import Failed, Lost, Message, Opened, Problem
 
 T = TypeVar("T")
+
+
+class LineDownError(BrokerError):
+    """The line is down or broke; it is tried again, and `Opened` tells when it is up."""
+
+
 #: How the project's own gateway ends its farm messages; what was traded there is no evidence.
 SIMULATED = "robo_trader simulated gateway"
 _DOWN = "the line to the broker is down"
@@ -124,13 +130,13 @@ class Connection:
     def call(self, ask: Callable[[Any], Awaitable[T]], timeout: float | None = None) -> T:
         """Run ``ask(ib)`` in the line's thread and return its result. Not for the line's own thread."""
         if not self._up or self._loop is None:
-            raise BrokerError(_DOWN, hint=_WAIT)
+            raise LineDownError(_DOWN, hint=_WAIT)
         wait = timeout or self.line.timeout
         future = asyncio.run_coroutine_threadsafe(self._ask(ask, wait), self._loop)
         try:
             return future.result(wait + 5)
         except (CancelledError, TimeoutError):
-            raise BrokerError(_DOWN, hint=_WAIT) from None
+            raise LineDownError(_DOWN, hint=_WAIT) from None
 
     # --- in the line's thread
 
@@ -156,14 +162,19 @@ class Connection:
                 self._up = False
                 if self._closing:
                     break
-                self._ib.disconnect()
+                await self._hang_up()
                 self._deliver(Lost(reason))
                 await self._again()
         finally:
             self._up = False
-            self._ib.disconnect()
-            for _ in range(3):  # Transports close in the next turns of the loop.
-                await asyncio.sleep(0)
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        self._ib.disconnect()
+        for _ in range(
+            3
+        ):  # A transport closes in the next turns of the loop, and must not meet the next try.
+            await asyncio.sleep(0)
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Problem) and message.id == -1:
@@ -261,7 +272,7 @@ class Connection:
 
     async def _ask(self, ask: Callable[[Any], Awaitable[T]], wait: float) -> T:
         if not self._up:
-            raise BrokerError(_DOWN, hint=_WAIT)
+            raise LineDownError(_DOWN, hint=_WAIT)
         asking = asyncio.ensure_future(ask(self._ib))
         broken = asyncio.ensure_future(self._stir.wait())
         await asyncio.wait({asking, broken}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
@@ -277,7 +288,7 @@ class Connection:
         try:
             return asking.result()
         except (ConnectionError, asyncio.CancelledError):
-            raise BrokerError("the line broke before the broker answered", hint=_WAIT) from None
+            raise LineDownError("the line broke before the broker answered", hint=_WAIT) from None
         except load().request_error as error:
             raise BrokerError(
                 f"the broker refused the request: error {error.code}, {error.message}"

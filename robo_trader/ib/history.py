@@ -276,8 +276,13 @@ def _day(day: date) -> int:
     return day.toordinal() - date(1970, 1, 1).toordinal()
 
 
+def at_of(when: Any, size: Timeframe) -> int:
+    """Return what a bar of the library is stamped with as `Piece.at` has it."""
+    return _day(when) if size.is_daily_or_longer else to_ns(when)
+
+
 def _piece_of(bars: list[Any], size: Timeframe) -> Piece:
-    stamps = [_day(bar.date) if size.is_daily_or_longer else to_ns(bar.date) for bar in bars]
+    stamps = [at_of(bar.date, size) for bar in bars]
     values = [[getattr(bar, column) for column in COLUMNS] for bar in bars]
     table = np.array(values, dtype=np.float64).reshape(len(bars), len(COLUMNS))
     table[:, 4] = np.maximum(table[:, 4], 0.0)  # -1 where a kind of price has no volume

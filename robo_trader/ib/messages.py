@@ -132,6 +132,30 @@ class AccountValue:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class PriceBar:
+    """A bar as the broker tells it, perhaps still growing.
+
+    `at` is its start in ns UTC, or its session's day since 1970 for daily bars.
+    """
+
+    at: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars of the series `key`, in time order. A `snapshot` begins a subscription; others are its latest."""
+
+    key: str
+    bars: tuple[PriceBar, ...]
+    snapshot: bool
+
+
 Message = (
     Opened
     | Lost
@@ -143,4 +167,5 @@ Message = (
     | Problem
     | Position
     | AccountValue
+    | Bars
 )
