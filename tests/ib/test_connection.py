@@ -161,6 +161,7 @@ def test_a_request_has_a_deadline_and_a_refusal_is_told(gateway: Any, heard: Any
 
     with pytest.raises(BrokerError, match="error 200"):
         one.line.call(nothing)
+    assert one.expect(Problem, lambda m: m.code == 200).request
     simulated.control("set", mute=[10, 52, 4])
     with pytest.raises(BrokerError, match="did not answer within 0.1 s"):
         one.line.call(nothing, timeout=0.1)

@@ -61,9 +61,14 @@ def test_daily_bars_are_those_of_the_gateway(spy: Any) -> None:
 
 
 def test_nothing_of_a_day_that_goes_on(spy: Any) -> None:
-    frame = IBBars(port=spy().port, pace=FAST).load("SPY-STK-SMART-USD", date(2020, 2, 1), None, None)
+    simulated = spy()
+    assert simulated.control("advance")["phase"] == "start"
+    source = IBBars(port=simulated.port, pace=FAST)
+    frame = source.load("SPY-STK-SMART-USD", date(2020, 2, 1), None, None)
     assert str(frame.session[-1]) == "2020-02-28"
     assert same(frame, bundled(date(2020, 2, 1), date(2020, 2, 28)))
+    assert simulated.control("advance")["phase"] == "end"
+    assert str(source.load("SPY", date(2020, 2, 1), None, None).session[-1]) == "2020-03-02"
 
 
 def test_without_a_start_everything_comes(spy: Any) -> None:
@@ -195,12 +200,18 @@ def test_periods_cover_all_days_once_and_do_not_depend_on_the_days(code: str, fi
 
 @given(
     st.lists(
-        st.tuples(st.floats(0, 3), st.integers(0, 5), st.integers(0, 2), st.sampled_from([1, 2])),
+        st.tuples(
+            st.sampled_from([0.0, 0.1, 0.5, 3.0]),
+            st.integers(0, 40),
+            st.integers(0, 1),
+            st.sampled_from([1, 2]),
+        ),
+        min_size=10,
         max_size=60,
     )
 )
 def test_a_paced_client_breaks_no_limit(requests: list[tuple[float, int, int, int]]) -> None:
-    pace = Pace(requests=12, window=30.0, repeat=4.0, burst=4, burst_window=2.0)
+    pace = Pace(requests=30, window=30.0, repeat=4.0, burst=4, burst_window=2.0)
     pacer, now = Pacer(pace), 100.0
     sent: list[tuple[float, int, int, int]] = []
     for gap, same_, contract, weight in requests:
