@@ -76,7 +76,7 @@ class Database:
 
     def __init__(self, url: str | Path) -> None:
         self.engine, self.place = _engine(url)
-        self._ready = False
+        self._ready = self._closed = False
         self._folder = Path(self.place).parent if self.engine.dialect.name == "sqlite" else None
 
     @contextmanager
@@ -101,9 +101,13 @@ class Database:
             said = " ".join(str(cause).split())
             hint = next((hint for sign, hint in _HINTS.items() if sign in said), "check events.store")
             raise StoreError(f"event store {self.place}: {said}", hint=hint) from error
+        finally:
+            if self._closed:
+                self.engine.dispose()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; each later use opens one of its own and closes it."""
+        self._closed = True
         self.engine.dispose()
 
     def _make(self, connection: sa.Connection) -> None:
@@ -163,8 +167,13 @@ def _sqlite(path: Path) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            # The pool does not know it yet, so nobody else would close it.
+            connection.close()
+            raise
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

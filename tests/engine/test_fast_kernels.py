@@ -8,7 +8,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from worlds import always_open
 
@@ -101,7 +101,7 @@ def prices(seed: int, n: int, scale: float, tick: float | None, calm: float) -> 
     period=st.sampled_from([2, 3, 5, 14, 60]),
     seed=st.integers(0, 2**32 - 1),
     n=st.sampled_from([130, 400]),
-    scale=st.sampled_from([1e-7, 0.3, 100.0, 65_000.0, 1e13]),
+    scale=st.sampled_from([1e-7, 0.3, 0.7, 100.0, 65_000.0, 1e13]),
     tick=st.sampled_from([None, None, 0.01, 0.25]),
     calm=st.sampled_from([0.0, 0.001, 0.02, 0.5]),
 )
@@ -127,6 +127,8 @@ def test_each_alone(name: str) -> None:
     values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=8, max_size=40),
     period=st.integers(1, 8),
 )
+@example(values=[0.5, 0.75, 0.9, 0.6, 0.51, 0.99, 0.7, 0.8], period=3)  # their binary exponent is 0
+@example(values=[0.0] * 8, period=3)
 def test_window_sums_are_exact_or_not_given(values: list[float], period: int) -> None:
     from math import fsum
 

@@ -27,8 +27,6 @@ def window_sums(values: Column, period: int) -> Column | None:
     spread = _exponents(values)
     if spread is None:
         return None
-    if spread == (0, 0):
-        return np.zeros(len(values) - period + 1)
     (lowest, highest), room = spread, (period - 1).bit_length()
     shift = _MANTISSA - lowest  # every value times 2**shift is an integer
     if highest + shift + room <= _INTEGER:
@@ -55,7 +53,7 @@ def _scaled(whole: NDArray[np.int64], shift: int) -> Column:
 
 
 def _exponents(values: Column) -> tuple[int, int] | None:
-    """Return the least and the greatest binary exponent of non-zero values; (0, 0) for zeros alone."""
+    """Return the least and the greatest binary exponent of non-zero values; zeros alone count as 0."""
     size = np.abs(values)
     top = float(size.max())
     if not np.isfinite(top):
@@ -96,8 +94,6 @@ def _row_sums(products: NDArray[np.float64], period: int) -> Column | None:
     spread = _exponents(products.ravel())
     if spread is None:
         return None
-    if spread == (0, 0):
-        return np.zeros(len(products))
     (lowest, highest), room = spread, (period - 1).bit_length()
     shift, half = _MANTISSA - lowest, _MANTISSA - room
     if highest + shift + room <= _INTEGER:
