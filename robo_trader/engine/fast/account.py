@@ -83,7 +83,8 @@ class FastAccount(RecordingBroker):
 
     `steps` counts the bar steps done; the loop advances it. `nudge` is not empty when the broker
     has to work on the next step although no order waits. `changed` are the feeds whose positions
-    changed and were not noted yet. `unheard` says that no strategy has ears for
+    changed and were not noted yet. `_twice` says that an order was sent to the market a second time, with a
+    late child of its family. `unheard` says that no strategy has ears for
     orders or trades.
     """
 
@@ -94,7 +95,7 @@ class FastAccount(RecordingBroker):
         self.nudge: list[str] = []
         self.busy = self.eager = self.between = self._apart = False
         self.moment = FastContext()
-        self.unheard = False
+        self.unheard = self._twice = False
         self.why: list[str] = []
         self._working = True
         self._valued = -1

@@ -90,6 +90,9 @@ class FastBooks(FastAccount):
         if not self._receive(order):
             return order
         if order.parent is not None or not order.transmit:
+            if order.transmit:
+                family = self._pchildren.get(order.parent.ref if order.parent is not None else order.ref, ())
+                self._twice = self._twice or any(member.status != bt.Order.Created for member in family)
             return BackBroker.submit(self, order, check)
         self._pchildren[order.ref] = ALONE
         return self.transmit(order, check)
@@ -133,7 +136,10 @@ class FastBooks(FastAccount):
         self.notify(order)
 
     def _ococheck(self, order: Any) -> None:
-        # Most groups have one member, and then there is nobody to cancel.
+        # Most groups have one member, and then there is nobody to cancel, unless it waits twice.
+        if self._twice:
+            super()._ococheck(order)
+            return
         leader = self._ocos.get(self._ocos[order.ref])
         if self._ocol.get(leader) == [order.ref]:
             del self._ocol[leader]

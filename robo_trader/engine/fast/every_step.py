@@ -107,9 +107,10 @@ class EveryStep:
             else:
                 if not quiet:
                     self._after_broker(k)
-                for walker in walkers:
+                for number, walker in enumerate(walkers):
                     walker.step(k, days[k])
                     if cerebro._event_stop:
+                        self._leave_behind(walkers[number + 1 :], k)
                         return self._stopped(k)
             if broker.eager and k in self._marks:
                 broker.note_session()
@@ -134,6 +135,13 @@ class EveryStep:
             return False
         self._hand_over()
         return True
+
+    def _leave_behind(self, walkers: list[Walker], k: int) -> None:
+        """Let the strategies that a stop kept from bar step `k` end at the one before."""
+        indicators, own = self._behind or (self._cerebro.clocks, self._cerebro.stand)
+        moved = {indicators[c]: None for c in self._groups[k]} | {own: None}
+        for walker in walkers:
+            walker.stay_behind(tuple(moved))
 
     def _stopped(self, k: int) -> int:
         if self._broker.eager and k in self._marks:

@@ -32,10 +32,12 @@ def compute(strategy: Any) -> None:
         strategy._once()
         strategy.reset()
         return
+    size = strategy._clock.buflen()
+    # Couplings of feeds (``data1.close()``) have the strategy as their clock, and measure it.
+    _grow(strategy, strategy.lines.lines, size)
     with np.errstate(all="ignore"):
         for indicator in strategy._lineiterators[_IND]:
             _compute(indicator)
-    size = strategy._clock.buflen()
     for observer in strategy._lineiterators[_OBS]:
         observer.forward(size=size)
     for owner in (*strategy.datas, *strategy._lineiterators[_IND], *strategy._lineiterators[_OBS]):

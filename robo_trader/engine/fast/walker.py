@@ -129,6 +129,21 @@ class Walker:
         if strategy._orderspending or strategy._tradespending:
             self.forget()
 
+    def stay_behind(self, moved: tuple[Cursor, ...]) -> None:
+        """Leave the strategy at the bar before where `moved` stand: it is not called on this one."""
+        if not self.lean:
+            return
+        before: dict[Cursor, Cursor] = {}
+        for cursor in moved:
+            before[cursor] = Cursor()
+            before[cursor].i = cursor.i - 1
+        strategy, slow = self.strategy, {id(item) for item in self.slow}
+        for item in (strategy, *strategy._lineiterators[_IND]):
+            for part in () if id(item) in slow else (item, *getattr(item, "lines", ())):
+                for name in ("_robo_cursor", "_robo_own"):
+                    if vars(part).get(name) in before:
+                        setattr(part, name, before[vars(part)[name]])
+
     def call(self) -> None:
         """Call the strategy as its phase has it."""
         status = self.status

@@ -1,0 +1,120 @@
+"""Corners of Backtrader that random plans seldom reach: each in plain Backtrader and in the fast engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+import pytest
+from plainbt import PlainFeed
+from worlds import CLOSES, MINUTE, daily, walk
+
+from robo_trader.engine import EngineSettings, run
+
+E = bt.Order
+
+
+class Noting(bt.Strategy):
+    """Writes down what it is told and what the account holds."""
+
+    params = (("rows", None), ("name", ""))
+
+    def note(self, *row: Any) -> None:
+        self.p.rows.append(f"{self.p.name} {row!r}")
+
+    def notify_order(self, order: Any) -> None:
+        self.note("order", order.getstatusname(), order.getordername(), order.executed.size, len(self))
+
+    def next(self) -> None:
+        self.note("next", len(self), self.broker.getvalue(), [self.getposition(d).size for d in self.datas])
+        self.act()
+
+    def act(self) -> None:
+        """Do something on a bar."""
+
+    def stop(self) -> None:
+        self.note("stop", len(self), [len(d) for d in self.datas])
+
+
+def same(frames: list[Any], *classes: type) -> list[str]:
+    """Run strategies on both sides; return what they wrote down, which is equal."""
+    plain: list[str] = []
+    fast: list[str] = []
+    cerebro = bt.Cerebro(stdstats=False)
+    for frame in frames:
+        cerebro.adddata(PlainFeed(dataname=frame, timeframe=bt.TimeFrame.Days), name=frame.symbol)
+    cerebro.broker.setcash(10_000.0)
+    for k, cls in enumerate(classes):
+        cerebro.addstrategy(cls, rows=plain, name=str(k))
+    cerebro.run()
+    params = [{"rows": fast, "name": str(k)} for k in range(len(classes))]
+    settings = EngineSettings(cash=10_000.0, fill_rules="stock", engine="fast")
+    record = run(frames, classes, params, settings=settings)
+    assert record.state == "finished", record.failure
+    assert fast == plain
+    return fast
+
+
+def bars(symbol: str = "A", n: int = 12, seed: int = 5, **more: Any) -> Any:
+    return daily(symbol, walk(np.random.default_rng(seed), n, 0.02, 0.01), **more)
+
+
+class LateChild(Noting):
+    """Sends a parent to the market twice: with its first child, and with one that comes later."""
+
+    late = 0
+
+    def act(self) -> None:
+        price = self.data.close[0]
+        if len(self) == 2:
+            self.parent = self.buy(size=3, price=price * 1.05, exectype=E.Limit, transmit=False)
+            self.sell(size=3, price=price * 0.7, exectype=E.Stop, parent=self.parent)
+        if len(self) == 2 + self.late:
+            self.sell(size=3, price=price * 1.5, exectype=E.Limit, parent=self.parent)
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_a_parent_that_was_sent_twice_is_cancelled_once_more(late: int) -> None:
+    rows = same([bars()], type("Late", (LateChild,), {"late": late}))
+    assert late or any("Canceled" in row for row in rows)
+
+
+class Coupled(Noting):
+    """Calculates with a slower feed, which Backtrader couples to the strategy's own clock."""
+
+    def __init__(self) -> None:
+        self.spread = bt.ind.SMA(self.data0.close - self.data1.close() * 1.0, period=2)
+
+    def act(self) -> None:
+        self.note(len(self.spread), self.spread[0])
+        if not self.position:
+            self.buy()
+
+
+def test_feeds_that_are_coupled() -> None:
+    same([bars(n=14), bars("B", n=9, seed=6, close=CLOSES + 15 * MINUTE)], Coupled)
+
+
+class Stops(Noting):
+    """Ends the run in the middle of it."""
+
+    def __init__(self) -> None:
+        self.average = bt.ind.SMA(self.data, period=2)
+
+    def act(self) -> None:
+        if len(self) == 6 and self.p.name == "0":
+            self.env.runstop()
+
+    def stop(self) -> None:
+        super().stop()
+        self.note(len(self.average), self.average[0], self.datetime[0], [d.close[0] for d in self.datas])
+
+
+def test_a_stop_leaves_later_strategies_at_the_bar_before() -> None:
+    rows = same([bars()], Stops, Stops, Stops)
+    assert "1 ('stop', 5, [6])" in rows
+
+
+def test_a_stop_with_several_clocks() -> None:
+    same([bars(), bars("B", seed=6, close=CLOSES + 15 * MINUTE)], Stops, Stops)
