@@ -187,7 +187,9 @@ class EventStore:
             found, then, _ = _select(later)
             # Of two that claim to revise each other, the later one holds.
             after = sa.or_(then > known, sa.and_(then == known, later.c.number > EVENTS.c.number))
-            replaced = found.where(later.c.revision_of == EVENTS.c.id, then <= until, after)
+            # Only the source that told of a thing can take it back.
+            same = sa.func.lower(later.c.source) == sa.func.lower(EVENTS.c.source)
+            replaced = found.where(later.c.revision_of == EVENTS.c.id, same, then <= until, after)
             query = query.where(~replaced.correlate(EVENTS, better).exists())
         query = query.order_by(known.desc(), EVENTS.c.number.desc())
         if limit is not None:

@@ -1,6 +1,6 @@
 """From an event to the question put to a model: cleaned, labelled, inside a boundary nobody can guess.
 
-The boundary is new for every call, so text cannot end it; the question's address does not cover it.
+The boundary is new for every question, so text cannot end it; the question's address does not cover it.
 It covers the event as it came, so that a recorded answer is found without cleaning the text again.
 """
 

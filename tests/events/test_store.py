@@ -79,6 +79,14 @@ def test_a_revision_replaces_from_its_own_arrival_on(store: EventStore) -> None:
     assert titles(store.as_of(minutes(9), revisions=True)) == ["first", "second", "third"]
 
 
+def test_nobody_takes_back_what_another_source_told(store: EventStore) -> None:
+    store.add([news("first", id="a", known=1)], seen_at=AT, source="wire")
+    store.add([news("never happened", id="b", known=2, revision_of="a")], seen_at=AT, source="stranger")
+    assert titles(store.as_of(minutes(3))) == ["first", "never happened"]
+    store.add([news("put right", id="c", known=4, revision_of="a")], seen_at=AT, source="Wire")
+    assert titles(store.as_of(minutes(4))) == ["never happened", "put right"]
+
+
 def test_two_that_revise_each_other_do_not_both_vanish(store: EventStore) -> None:
     store.add([news("a", id="a", known=1, revision_of="b")], seen_at=AT)
     store.add([news("b", id="b", known=1, revision_of="a")], seen_at=AT)
