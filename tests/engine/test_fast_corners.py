@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import backtrader as bt
@@ -118,3 +119,84 @@ def test_a_stop_leaves_later_strategies_at_the_bar_before() -> None:
 
 def test_a_stop_with_several_clocks() -> None:
     same([bars(), bars("B", seed=6, close=CLOSES + 15 * MINUTE)], Stops, Stops)
+
+
+class OnOwnLines(Noting):
+    """Has indicators over lines of its own, and over a coupled feed alone: they follow a bar later."""
+
+    lines = ("gap", "count")
+
+    def __init__(self) -> None:
+        self.lines.gap = self.data.close - bt.ind.SMA(self.data, period=2)
+        other = self.datas[-1].close()
+        self.followers = [bt.ind.SMA(self.lines.gap, period=2), other, bt.ind.SMA(other, period=2)]
+
+    def act(self) -> None:
+        self.lines.count[0] = len(self)
+        self.note([(len(f), f[0]) for f in self.followers], self.gap[0], self.count[-1], self.buflen())
+
+
+def test_indicators_that_follow_the_strategy() -> None:
+    same([bars(n=14), bars("B", n=14, seed=6)], OnOwnLines)
+    same([bars(n=14), bars("B", n=9, seed=6)], OnOwnLines)
+
+
+class WithHistory(Noting):
+    """Has orders that were made elsewhere, from the start or from later on."""
+
+    since = 0
+
+    def start(self) -> None:
+        if not self.since:
+            self.tell()
+
+    def act(self) -> None:
+        if len(self) == self.since:
+            self.tell()
+
+    def tell(self) -> None:
+        first = dt.datetime(2024, 1, 16, 21)  # noqa: DTZ001  # Backtrader's times are naive
+        made = [[first, 5, 100.0], [first + dt.timedelta(days=2), -3, 101.0]]
+        self.broker.add_order_history(made, notify=True)
+
+
+@pytest.mark.parametrize("since", [0, 3])
+def test_a_history_of_orders(since: int) -> None:
+    rows = same([bars()], type("History", (WithHistory,), {"since": since}))
+    assert any("Completed" in row for row in rows)
+
+
+class NotTold(bt.Strategy):
+    """Asks for nothing and looks its trades up at the end."""
+
+    params = (("rows", None), ("name", ""))
+
+    def next(self) -> None:
+        if len(self) in (2, 6):
+            self.buy()
+        if len(self) == 4:
+            self.close()
+
+    def stop(self) -> None:
+        trades = [trade for by_id in self._trades[self.data].values() for trade in by_id]
+        self.p.rows.extend(repr((t.pnl, t.size, t.barlen)) for t in trades)
+
+
+def test_trades_that_are_looked_up() -> None:
+    assert len(same([bars()], NotTold)) == 2
+
+
+class Quick(Noting):
+    """Is told at once, before the bar's own notifications."""
+
+    def start(self) -> None:
+        self.env.p.quicknotify = True
+
+    def act(self) -> None:
+        if len(self) % 3 == 1:
+            self.buy()
+
+
+def test_quick_notifications() -> None:
+    same([bars()], Quick)
+    same([bars()], Quick, Quick)

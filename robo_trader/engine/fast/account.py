@@ -147,6 +147,10 @@ class FastAccount(RecordingBroker):
             self.why.append("the broker works on every bar: a commission scheme charges interest or settles")
             self.nudge.append("work")
             self.busy = True
+        if self._userhist or self._fundhist:
+            self.why.append("the broker works on every bar: it has a history of orders or of a fund")
+            self.busy = True
+            self.nudge.append("work")
         if not self._all_ordinary:
             self.why.append("the account is valued session by session: a commission scheme is not ordinary")
         if self._apart:
@@ -191,6 +195,10 @@ class FastAccount(RecordingBroker):
     def set_shortcash(self, shortcash: bool) -> None:
         with _Aside(self):
             super().set_shortcash(shortcash)
+
+    def add_order_history(self, *args: Any, **kwargs: Any) -> None:
+        with _Aside(self):
+            super().add_order_history(*args, **kwargs)
 
     # -- cash ------------------------------------------------------------------------------------------
 

@@ -159,6 +159,9 @@ class _StrategyInRun:
     def __len__(self) -> int:
         return self._robo_own.i + 1
 
+    def buflen(self) -> int:
+        return self._robo_own.i + 1
+
     def getposition(self, data: Any = None, broker: Any = None) -> Any:
         if broker is not None and broker is not self.broker:
             return broker.getposition(self.datas[0] if data is None else data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any
 
 import backtrader as bt
@@ -45,6 +46,8 @@ class Walker:
         overridden = [name for name in _OWN_STEPS if getattr(cls, name) is not getattr(bt.Strategy, name)]
         if overridden:
             self.why.append(f"{cls.__name__} takes Backtrader's steps: it overrides {overridden[0]}")
+        elif strategy.env.p.quicknotify:
+            self.why.append(f"{cls.__name__} takes Backtrader's steps: quicknotify")
         elif not once:
             self.why.append(f"{cls.__name__} takes Backtrader's steps: an indicator goes bar by bar")
         self.lean = not self.why
@@ -53,6 +56,8 @@ class Walker:
         )
         self.open_step = strategy._oncepost_open if once else strategy._next_open
         self.slow: list[Any] = []
+        # Those whose clock is the strategy, which Backtrader moves after them.
+        self._lagging: set[int] = set()
         self.analysed = bool(list(strategy.analyzers)) or bool(strategy._lineiterators[_OBS])
         if self.analysed:
             self.why.append(f"{cls.__name__} is told the account on every bar: it has analyzers or observers")
@@ -67,7 +72,12 @@ class Walker:
     @property
     def deaf(self) -> bool:
         """True where nobody would notice whether the strategy is told of orders and trades."""
-        return self.lean and not self.hears_trades and _is_base(self.strategy, "notify_order")
+        return (
+            self.lean
+            and not self.hears_trades
+            and _is_base(self.strategy, "notify_order")
+            and not _reads_trades(type(self.strategy))
+        )
 
     @property
     def untold(self) -> bool:
@@ -88,10 +98,13 @@ class Walker:
         if not self.lean:
             return
         strategy = self.strategy
+        ours = {id(part) for part in (strategy, *strategy.lines)}
         for indicator in strategy._lineiterators[_IND]:
-            cursor = _root(indicator, known)
+            cursor = _root(indicator, known, ours)
             if cursor is None or not may_look(indicator):
                 self.slow.append(indicator)
+                if any(id(part) in ours for part in _measured(indicator)):
+                    self._lagging.add(id(indicator))
             else:
                 swap.indicator(indicator, cursor)
         for number, line in enumerate(strategy.lines):
@@ -113,7 +126,7 @@ class Walker:
             self.step_by_step(days)
             return
         for indicator in self.slow:
-            if len(indicator._clock) > len(indicator):
+            if len(indicator._clock) - (id(indicator) in self._lagging) > len(indicator):
                 indicator.advance()
         if self.accounting:
             strategy._notify()
@@ -184,7 +197,7 @@ class Walker:
         """Keep a notification until it is told, as `Strategy._addnotification` does."""
         strategy = self.strategy
         if not self.lean:
-            strategy._addnotification(order, quicknotify=False)
+            strategy._addnotification(order, quicknotify=strategy.env.p.quicknotify)
             return
         strategy._orderspending.append(order)
         if order.executed.size:
@@ -229,6 +242,18 @@ def _is_base(strategy: Any, name: str) -> bool:
     return getattr(getattr(strategy, name), "__func__", None) is getattr(bt.Strategy, name)
 
 
+def _reads_trades(cls: type) -> bool:
+    """Return True where a strategy's code names Backtrader's own list of its trades."""
+    own = (vars(base).values() for base in cls.__mro__ if not base.__module__.startswith("backtrader."))
+    codes = [f.__code__ for members in own for f in members if isinstance(f, FunctionType)]
+    while codes:
+        code = codes.pop()
+        if "_trades" in code.co_names:
+            return True
+        codes.extend(part for part in code.co_consts if isinstance(part, CodeType))
+    return False
+
+
 def _phases(strategy: Any, schedule: Schedule) -> tuple[int, int]:
     """Return the bar steps from which on no feed, and from which on every feed, is past its minimum period.
 
@@ -242,11 +267,20 @@ def _phases(strategy: Any, schedule: Schedule) -> tuple[int, int]:
     return first, second
 
 
-def _root(indicator: Any, known: dict[int, Cursor]) -> Cursor | None:
-    """Return the clock at the end of an indicator's chain of clocks, or None where there is none."""
+def _measured(indicator: Any) -> tuple[Any, ...]:
+    """Return whose length an indicator follows: its clock, or the line in it."""
+    clock = indicator._clock
+    return (clock.lines[0],) if isinstance(clock, LineSeriesStub) else (clock,)
+
+
+def _root(indicator: Any, known: dict[int, Cursor], ours: set[int]) -> Cursor | None:
+    """Return the clock at the end of an indicator's chain of clocks, or None where there is none.
+
+    `ours` are the ids of the strategy and its lines, at which a chain ends without a clock.
+    """
     item = indicator._clock
     for _ in range(20):
-        if item is None:
+        if item is None or id(item) in ours:
             return None
         if id(item) in known:
             return known[id(item)]
