@@ -200,3 +200,47 @@ class Quick(Noting):
 def test_quick_notifications() -> None:
     same([bars()], Quick)
     same([bars()], Quick, Quick)
+
+
+class Printing(Noting):
+    """Prints its positions, in which Backtrader notes every bar, wherever it is called."""
+
+    def __init__(self) -> None:
+        self.add_timer(when=dt.time(21), cheat=True)
+
+    def notify_timer(self, timer: Any, when: Any, *args: Any, **kwargs: Any) -> None:
+        self.show("timer")
+
+    def act(self) -> None:
+        step = len(self) % 6
+        if step == 1:
+            self.buy(data=self.datas[-1], size=3)
+        elif step == 3:
+            self.sell(data=self.datas[-1], size=5)
+        elif step == 5:
+            self.close(data=self.datas[-1])
+        if len(self) == 9:
+            self.broker.setcommission(commission=0.001)
+        self.show("bar")
+
+    def notify_order(self, order: Any) -> None:
+        self.show(order.getstatusname())
+
+    def stop(self) -> None:
+        self.show("stop")
+
+    def show(self, where: str) -> None:
+        for data in self.datas:
+            position = self.getposition(data)
+            self.note(where, str(position), getattr(position, "datetime", None))
+
+
+class PrintingLean(Printing):
+    def __init__(self) -> None:
+        """Add no timer."""
+
+
+def test_printed_positions() -> None:
+    for cls in (Printing, PrintingLean):
+        same([bars(n=20)], cls)
+        same([bars(n=20), bars("B", n=20, seed=6, close=CLOSES + 15 * MINUTE)], cls)

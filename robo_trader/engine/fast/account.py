@@ -6,18 +6,17 @@ What changes it is noted by bar step, so that its history can be worked out afte
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from backtrader.comminfo import CommInfoBase, CommissionInfo
-from backtrader.position import Position
 
 from robo_trader.engine.broker import RecordingBroker
 from robo_trader.engine.commission import Commission
 from robo_trader.engine.fast.cursor import Cursor
 from robo_trader.engine.fast.moment import FastContext
+from robo_trader.engine.fast.positions import Positions
 from robo_trader.engine.fast.valuation import Holding, State
 from robo_trader.risk.gate import AllowAll
 
@@ -42,13 +41,6 @@ class _Families(dict[int, Any]):
     def __missing__(self, ref: int) -> Any:
         family = self[ref] = Family()
         return family
-
-
-class _Position(Position):
-    """`Position`, asked whether there is one in fewer steps."""
-
-    def __bool__(self) -> bool:
-        return bool(self.size)
 
 
 def is_ordinary(scheme: Any) -> bool:
@@ -88,12 +80,17 @@ class FastAccount(RecordingBroker):
     orders or trades.
     """
 
+    #: Whether the plain broker notes every bar's close and time in each open position.
+    notes_bars = False
+    #: Clocks that have a new bar while the broker works.
+    clocks: tuple[Cursor, ...] = ()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.steps = Cursor()
         self.history: list[State] = []
         self.noted: dict[int, tuple[float, float, float]] = {}
         self.nudge: list[str] = []
-        self.busy = self.eager = self.between = self._apart = False
+        self.busy = self.eager = self.between = self._apart = self._frozen = False
         self.moment = FastContext()
         self.unheard = self._twice = False
         self.why: list[str] = []
@@ -112,7 +109,7 @@ class FastAccount(RecordingBroker):
     def init(self) -> None:
         super().init()
         self._pchildren = _Families()
-        self.positions: defaultdict[Any, Any] = defaultdict(_Position)
+        self.positions = Positions(self)
 
     # -- the run begins and ends -------------------------------------------------------------------
 
@@ -133,6 +130,7 @@ class FastAccount(RecordingBroker):
     def close_books(self) -> None:
         """End the run: what is asked afterwards was known at its end."""
         self._settle()
+        self._note_positions()
         self._working = True
 
     def _study_schemes(self) -> None:
@@ -166,11 +164,24 @@ class FastAccount(RecordingBroker):
     def freeze(self) -> None:
         """Let the account's value stay what it is while the next bar is there but not yet worked on."""
         self._settle()
+        self._note_positions()
         self._valued = self.steps.i + 1
+        self._frozen = True
 
     def thaw(self) -> None:
         """Let the account be valued at the new bar."""
         self._valued = -2
+        self._frozen = False
+
+    @property
+    def notes_are_due(self) -> bool:
+        """True where positions hold what Backtrader's broker would have noted in them on this bar."""
+        return self.notes_bars and not (self.busy or self._working or self._frozen)
+
+    def _note_positions(self) -> None:
+        if self.notes_are_due:
+            for position in self.positions.values():
+                position.note()
 
     @property
     def now(self) -> int:

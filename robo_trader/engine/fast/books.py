@@ -202,6 +202,8 @@ class FastBooks(FastAccount):
         data = order.data
         if ago is None:
             return super()._execute(order, ago, price, cash, position, dtcoc)
+        if self.notes_bars and not self.busy:
+            self.positions[data].note_before(-1 if data._robo_cursor in self.clocks else 0)
         if not self.fills_simply(data):
             self.changed.append(data if data._compensate is None else data._compensate)
             return super()._execute(order, ago, price, cash, position, dtcoc)

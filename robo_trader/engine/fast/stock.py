@@ -17,6 +17,8 @@ _TRAILING = (bt.Order.StopTrail, bt.Order.StopTrailLimit)
 class FastStockBroker(FastBooks, StockBroker):
     """`StockBroker` with the same fills, notifications and account."""
 
+    notes_bars = True
+
     def next(self) -> None:
         if self._userhist or self._fundhist:
             super().next()
