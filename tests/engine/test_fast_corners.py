@@ -244,3 +244,29 @@ def test_printed_positions() -> None:
     for cls in (Printing, PrintingLean):
         same([bars(n=20)], cls)
         same([bars(n=20), bars("B", n=20, seed=6, close=CLOSES + 15 * MINUTE)], cls)
+
+
+class Adopting(Noting):
+    """Gives orders that it was notified of children, groups and cancellations."""
+
+    def notify_order(self, order: Any) -> None:
+        super().notify_order(order)
+        price, status = self.data.close[0], order.getstatusname()
+        if len(self) > 12 or order.parent is not None:
+            return
+        if status == self.when:
+            self.sell(size=1, exectype=E.Stop, price=price * 0.99, parent=order)
+        elif status == "Accepted":
+            self.sell(size=1, exectype=E.Limit, price=price * 1.02, oco=order)
+
+    when = ""
+
+    def act(self) -> None:
+        if len(self) % 3 == 1:
+            self.buy(size=2, exectype=E.Limit, price=self.data.close[0] * 1.001)
+
+
+@pytest.mark.parametrize("when", ["Submitted", "Accepted", "Completed"])
+@pytest.mark.parametrize("seed", [5, 7, 11])
+def test_notifications_as_parents(when: str, seed: int) -> None:
+    same([bars(n=24, seed=seed)], type("Adopting", (Adopting,), {"when": when}))

@@ -101,8 +101,11 @@ class FastBooks(FastAccount):
         parent = order.parent
         if parent is not None and self._pchildren.get(parent.ref) is ALONE:
             # A child that comes after its parent went out: now they are a family.
-            done = parent.status == bt.Order.Completed
-            self._pchildren[parent.ref] = Family([] if done else [getattr(parent, "_origin", parent)])
+            # A notification as parent tells what was; the order itself may have come further.
+            origin = getattr(parent, "_origin", parent)
+            done = origin.status == bt.Order.Completed
+            self._pchildren[parent.ref] = Family([] if done else [origin])
+            self._twice = self._twice or not done
         return super()._take_children(order)
 
     def _bracketize(self, order: Any, cancel: bool = False) -> None:
