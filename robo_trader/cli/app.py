@@ -42,7 +42,7 @@ COMMANDS: dict[str, Entry] = {
         Entry("runs", "Try", "List, show, compare, open, export, back up and prune finished runs."),
         Entry("new", "Build", "Start a strategy or a plugin as a package of its own."),
         Entry("plugins", "Build", "List what is installed and check one plugin."),
-        Entry("data", "Build", "List bar files and find everything wrong with them."),
+        Entry("data", "Build", "List bar files, find everything wrong with them, and fetch bars into files."),
         Entry("events", "Build", "Fetch news and other events, and see what was known when."),
         Entry("audit", "Build", "Prove that a strategy does not look ahead."),
         Entry("gateway", "Trade", "Run a simulated Interactive Brokers gateway on this machine."),
