@@ -197,4 +197,6 @@ class Keyed(Early):
     assert robo("plugins", "check", "reads-good").code == 0
     install(site, "reads-bad", source.format(module="reads_bad", latency="-3"))
     answer = robo("plugins", "check", "reads-bad")
-    assert answer.code == 1 and "the analyst 'reads_bad' has latency = datetime.timedelta(days=-1" in answer.out
+    assert (
+        answer.code == 1 and "the analyst 'reads_bad' has latency = datetime.timedelta(days=-1" in answer.out
+    )
