@@ -95,10 +95,14 @@ class ReadingLog:
     def __init__(self, url: str | Path) -> None:
         self._database = Database(url)
         self.place = self._database.place
-        with self._database.connection() as connection:
-            if connection.dialect.name == "postgresql":  # two first users at once would make it twice
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7300253)"))
-            _METADATA.create_all(connection)
+        try:
+            with self._database.connection() as connection:
+                if connection.dialect.name == "postgresql":  # two first users at once would make it twice
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7300253)"))
+                _METADATA.create_all(connection)
+        except BaseException:
+            self._database.close()
+            raise
 
     def write(self, rows: Sequence[Row], signals: Sequence[Signal]) -> list[Numbered]:
         """Add both in one transaction and return the signals with their numbers.

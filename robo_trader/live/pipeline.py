@@ -129,7 +129,6 @@ class Pipeline:
     ) -> None:
         self._symbols = tuple(dict.fromkeys(symbols))
         self._store, self._state, self._link = store, state, link
-        self._log = ReadingLog(store.url)
         self._max_age = max_age
         self._report = report or (lambda text: None)
         self._subscribers: list[Subscriber] = []
@@ -157,6 +156,8 @@ class Pipeline:
         self._since_floor = 0
         self.counts: Counter[str] = Counter()
         self.restored: tuple[Numbered, ...] = ()
+        # Last, so that a pipeline which is refused holds no connection.
+        self._log = ReadingLog(store.url)
 
     # -- the session's side --------------------------------------------------------------------------
 

@@ -68,7 +68,11 @@ def test_many_restarts_make_the_signals_of_a_backtest(bench: Bench) -> None:
     )
     reading = read_tape(tape, {"one": said}, symbols=["AAPL", "MSFT"], offline=offline)
     assert len(told) > 8
-    assert told == list(reading.signals())
+    # A correction counts at once, what it says when it was read: the last word of a moment is compared.
+    last = {(signal.at, signal.symbol): signal for signal in told}
+    assert [last[moment] for moment in sorted(last)] == sorted(
+        reading.signals(), key=lambda signal: (signal.at, signal.symbol)
+    )
     assert [one.number for one in bench.got] == list(range(1, len(told) + 1))
 
 
