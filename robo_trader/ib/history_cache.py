@@ -1,10 +1,12 @@
 """Bars that were fetched before, a file for each period of each contract.
 
-What cannot be read counts as absent, and what cannot be written is left out: the broker is asked again.
+What cannot be read counts as absent, and what cannot be written is left out with a warning in the log: the
+broker is asked again.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+log = logging.getLogger("robo_trader.ib")
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -70,8 +74,8 @@ class HistoryCache:
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
-        except OSError:
-            return
+        except OSError as error:
+            log.warning("%s: bars cannot be kept: %s", self._folder, error.strerror or error)
 
     def clear(self) -> None:
         """Forget every piece of the series."""

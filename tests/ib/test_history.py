@@ -233,3 +233,14 @@ def test_a_client_that_keeps_to_the_limits_is_not_held_back() -> None:
     pacer.count(10.0, "a", "x")
     assert pacer.wait(11.0, "b", "x") == 0
     assert pacer.wait(11.0, "a", "x") == 14
+
+
+def test_bars_that_cannot_be_kept_are_told_and_asked_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    cache = HistoryCache(tmp_path / "file")
+    with caplog.at_level("WARNING", logger="robo_trader.ib"):
+        cache.put(date(2018, 7, 1), Piece(np.zeros(1, np.int64), np.ones((1, 5)), 0))
+    assert "bars cannot be kept" in caplog.text and str(tmp_path) in caplog.text
+    assert cache.get(date(2018, 7, 1)) is None
