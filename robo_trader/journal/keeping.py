@@ -19,6 +19,7 @@ from typing import Any
 from robo_trader.errors import JournalError
 from robo_trader.journal.bulk import write_journal
 from robo_trader.journal.reading import Reader, Row, read_journal
+from robo_trader.journal.standing import latest_run
 from robo_trader.journal.tables import BY_NAME, TABLES
 
 
@@ -61,8 +62,17 @@ def tables_of(reader: Reader, run: int) -> dict[str, list[Row]]:
 
 
 def old_runs(reader: Reader, before: datetime) -> list[Row]:
-    """Return the runs that ended and were begun before `before`."""
-    return [row for row in reader.runs() if row["started"] < before and row["state"] != "unfinished"]
+    """Return the runs that ended and were begun before `before`.
+
+    An interrupted one has ended unless it is the one that its strategy's next session would go on with.
+    """
+    old = [row for row in reader.runs() if row["started"] < before and row["state"] != "unfinished"]
+    return [row for row in old if row["state"] != "interrupted" or not _goes_on(reader, row)]
+
+
+def _goes_on(reader: Reader, run: Row) -> bool:
+    newest = latest_run(reader, mode=run["mode"], strategy=run["strategy"], account=run["account"])
+    return newest == str(run["id"])
 
 
 def remove_runs(numbers: list[int], url: str | None = None, *, folder: str | Path = ".robo") -> None:
@@ -75,7 +85,10 @@ def remove_runs(numbers: list[int], url: str | None = None, *, folder: str | Pat
     database = open_database(url, folder=folder)
     try:
         with database.writing() as connection:
+            there = set(sa.inspect(connection).get_table_names())
             for table in reversed(METADATA.sorted_tables):
+                if table.name not in there:
+                    continue  # the journal is older than the table
                 column = table.c.number if table.name == "runs" else table.c.run
                 connection.execute(sa.delete(table).where(column.in_(numbers)))
     finally:

@@ -13,7 +13,6 @@ clock does.
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,15 +32,15 @@ from robo_trader.journal.database import Database, open_database
 from robo_trader.journal.halting import halt_row
 from robo_trader.journal.migrating import prepare
 from robo_trader.journal.schema import SA_TABLES
+from robo_trader.journal.session_rows import SessionRows
 from robo_trader.journal.spool import Row, Spool
 from robo_trader.journal.tables import TABLES
+from robo_trader.journal.values import clean, exact, plain
 from robo_trader.journal.writer import Writer, insert_rows
 from robo_trader.records import Alert, Answer, Decision, Event, Fill, Intent, Signal, View
 
 #: How long `decide` waits for the commit, in seconds, before the order counts as not journalled.
 DECIDE_TIMEOUT = 5.0
-#: More levels than any document has whose facts somebody will read.
-_DEEPEST = 50
 _NOT_JOURNALLED = "the journal could not be written, so nothing new is sent"
 
 
@@ -75,11 +74,14 @@ class Journal:
         versions: Mapping[str, Any] | None = None,
         on_alert: Callable[[Alert], None] | None = None,
     ) -> RunJournal:
-        """Begin the run `run_id`; `mode` is ``paper`` or ``live``. `config` must be masked already."""
+        """Begin the run `run_id`; `mode` is ``rehearsal``, ``paper`` or ``live``.
+
+        `config` must be masked already.
+        """
         values = {
-            "id": run_id, "mode": mode, "strategy": strategy, "command": _clean(command),
-            "started": clock.now(), "starting_cash": _exact(starting_cash), "account": account,
-            "params": _json(params or {}), "config": _json(config or {}), "versions": _json(versions or {}),
+            "id": run_id, "mode": mode, "strategy": strategy, "command": clean(command),
+            "started": clock.now(), "starting_cash": exact(starting_cash), "account": account,
+            "params": plain(params or {}), "config": plain(config or {}), "versions": plain(versions or {}),
         }  # fmt: skip
         runs = SA_TABLES["runs"]
         with self.database.writing() as connection:
@@ -94,7 +96,11 @@ class Journal:
         return RunJournal(self, run_id, number, on_alert)
 
     def resume(self, run_id: str, *, on_alert: Callable[[Alert], None] | None = None) -> RunJournal:
-        """Go on with the run `run_id` after its process ended; that process must be gone."""
+        """Go on with the run `run_id` after its process ended; that process must be gone.
+
+        Order ids, executions, commissions and positions go on where the run left them, whether its process
+        was killed or ended the run as ``interrupted``.
+        """
         runs = SA_TABLES["runs"]
         with self.database.reading() as connection:
             number = connection.scalar(sa.select(runs.c.number).where(runs.c.id == run_id))
@@ -134,7 +140,7 @@ def open_journal(url: str | None = None, *, folder: str | Path = ".robo") -> Jou
     return Journal(open_database(url, folder=folder), Path(folder))
 
 
-class RunJournal:
+class RunJournal(SessionRows):
     """The journal of one run, for the one process that runs it. Safe to use from several threads."""
 
     def __init__(
@@ -148,7 +154,8 @@ class RunJournal:
         self._last = datetime.min.replace(tzinfo=clock.now().tzinfo)
         #: How often, and by how much at most, the clock was seen to jump back.
         self.clock_jumps: list[float] = []
-        self._next, self._seen, self._positions = _stand(journal.database, number)
+        self._next, self._seen, self._positions, charged = _stand(journal.database, number)
+        super().__init__(charged)
         self._writer = Writer(journal.database, Spool(journal.folder, run_id), self._changed)
 
     @property
@@ -172,8 +179,8 @@ class RunJournal:
         """Write an event and return its number in this run."""
         return self._write(
             "events", event_id=event.id or secrets.token_hex(12), kind=event.kind, title=event.title,
-            symbols=_json(event.symbols), body=event.body, url=event.url,
-            data=_json(event.data), published_at=event.published_at, event_time=event.event_time,
+            symbols=plain(event.symbols), body=event.body, url=event.url,
+            data=plain(event.data), published_at=event.published_at, event_time=event.event_time,
             known_at=event.known_at, source=event.source, revision_of=event.revision_of,
         )  # fmt: skip
 
@@ -249,7 +256,7 @@ class RunJournal:
         """Write what became of an order; `status` is in Backtrader's spelling."""
         self._write(
             "order_states", order_number=order_id, at=at or self._now(), status=status,
-            filled=_exact(filled), reason=reason,
+            filled=exact(filled), reason=reason,
         )  # fmt: skip
 
     def fill(self, fill: Fill, execution: str, *, corrects: str | None = None) -> bool:
@@ -263,14 +270,14 @@ class RunJournal:
             replaced = self._seen.get(corrects) if corrects is not None else None
             if corrects is not None and replaced is None:
                 raise JournalError(f"there is no execution {corrects!r} that {execution!r} could correct")
-            signed = _exact(fill.size) * (1 if fill.side == "BUY" else -1)
+            signed = exact(fill.size) * (1 if fill.side == "BUY" else -1)
             held = self._positions.get(fill.symbol, Decimal(0)) + signed
             if replaced is not None:
                 held -= replaced[1]
             number, row = self._row(
                 "fills", order_number=fill.order_id, execution=execution, at=fill.time, symbol=fill.symbol,
-                side=fill.side, size=_exact(fill.size), price=_exact(fill.price),
-                commission=_exact(fill.commission), position=held,
+                side=fill.side, size=exact(fill.size), price=exact(fill.price),
+                commission=exact(fill.commission), position=held,
                 corrects=None if replaced is None else replaced[0],
             )  # fmt: skip
             self._positions[fill.symbol] = held
@@ -285,14 +292,14 @@ class RunJournal:
     ) -> None:
         """Write a position as the broker told it."""
         self._write(
-            "positions", at=self._now(), session=session, symbol=symbol, size=_exact(size),
-            price=_exact(price), origin="broker",
+            "positions", at=self._now(), session=session, symbol=symbol, size=exact(size),
+            price=exact(price), origin="broker",
         )  # fmt: skip
 
     def equity(self, session: date, value: float, cash: float, session_return: float | None = None) -> None:
         """Write the account at the end of a session."""
         self._write(
-            "daily_equity", session=session, at=self._now(), value=_exact(value), cash=_exact(cash),
+            "daily_equity", session=session, at=self._now(), value=exact(value), cash=exact(cash),
             session_return=session_return,
         )  # fmt: skip
 
@@ -307,13 +314,16 @@ class RunJournal:
     def finish(self, state: str = "finished", note: str = "", *, timeout: float = 10.0) -> bool:
         """End the run and tell whether everything is in the database; the rest waits in the spool.
 
+        A run that ends as ``interrupted`` can be resumed, in another session; `finished` and `failed`
+        are its last word (see `standing.latest_run`). A session that is open ends in the same state.
         Nothing can be written afterwards; a second call does nothing.
         """
         with self._lock:
             if self._finished is not None:
                 return self._finished
             self._finished = False
-        self._write("run_ends", at=self._now(), state=state, note=_clean(note))
+        self._end_open_session(state, note)
+        self._write("run_ends", at=self._now(), state=state, note=clean(note))
         self._finished = self._writer.close(timeout)
         return self._finished
 
@@ -332,12 +342,12 @@ class RunJournal:
         at = self._now()
         for i, decision in enumerate(decisions):
             intent = decision.intent
-            asked = _exact(intent.size)
-            decided = asked if decision.action == "allow" else _exact(decision.size or 0)
+            asked = exact(intent.size)
+            decided = asked if decision.action == "allow" else exact(decision.size or 0)
             number, row = self._row(
                 "decisions", at=at, symbol=intent.symbol, side=intent.side, asked=asked,
                 decided=Decimal(0) if decision.action == "veto" else decided, action=decision.action,
-                signal=signal, event=event, reasons=_json(decision.reasons),
+                signal=signal, event=event, reasons=plain(decision.reasons),
                 repeats=repeats,
             )  # fmt: skip
             rows.append(row)
@@ -345,8 +355,8 @@ class RunJournal:
                 rows.append(
                     self._row(
                         "guard_answers", decision=number, rule=answer.rule, action=answer.action,
-                        size=_exact(answer.size), limit_value=_json(answer.limit), seen=_json(answer.seen),
-                        reason=answer.reason, numbers=_json(answer.numbers),
+                        size=exact(answer.size), limit_value=plain(answer.limit), seen=plain(answer.seen),
+                        reason=answer.reason, numbers=plain(answer.numbers),
                     )[1]
                 )  # fmt: skip
             references.append(f"{self._hex}-{intent.order_id}")
@@ -362,9 +372,9 @@ class RunJournal:
             {
                 "run": self.number, "number": intent.order_id, "ref": reference, "decision": number,
                 "at": intent.time, "symbol": intent.symbol, "side": intent.side, "type": intent.type,
-                "size": _exact(intent.size), "limit_price": _exact(intent.limit),
-                "stop_price": _exact(intent.stop), "parent": intent.parent, "oco": intent.oco,
-                "because": _clean(intent.because),
+                "size": exact(intent.size), "limit_price": exact(intent.limit),
+                "stop_price": exact(intent.stop), "parent": intent.parent, "oco": intent.oco,
+                "because": clean(intent.because),
             },
         )  # fmt: skip
         vetoed = decision.action == "veto"
@@ -383,7 +393,7 @@ class RunJournal:
     def _row(self, table: str, **values: Any) -> tuple[int, Row]:
         number = self._next[table]
         self._next[table] = number + 1
-        held = {name: _clean(value) if isinstance(value, str) else value for name, value in values.items()}
+        held = {name: clean(value) if isinstance(value, str) else value for name, value in values.items()}
         return number, (table, {"run": self.number, "number": number, **held})
 
     def _now(self) -> datetime:
@@ -411,8 +421,11 @@ class RunJournal:
 
 def _stand(
     database: Database, run: int
-) -> tuple[dict[str, int], dict[str, tuple[int, Decimal]], dict[str, Decimal]]:
-    """Return the next number of each table, the executions there are, and the positions they left."""
+) -> tuple[
+    dict[str, int], dict[str, tuple[int, Decimal]], dict[str, Decimal], dict[str, tuple[Decimal, str]]
+]:
+    """Return the next number of each table, the executions there are, the positions they left, and what
+    each execution cost."""
     following = {}
     seen: dict[str, tuple[int, Decimal]] = {}
     positions: dict[str, Decimal] = {}
@@ -429,7 +442,12 @@ def _stand(
             if row["execution"] is not None:
                 seen[row["execution"]] = (row["number"], signed)
             positions[row["symbol"]] = row["position"]
-    return following, seen, positions
+        costs = SA_TABLES["commissions"]
+        found = sa.select(costs).where(costs.c.run == run).order_by(costs.c.number)
+        charged = {
+            row["execution"]: (row["amount"], row["currency"]) for row in connection.execute(found).mappings()
+        }
+    return following, seen, positions, charged
 
 
 def _vetoed(decisions: Sequence[Decision]) -> list[Decision]:
@@ -437,38 +455,3 @@ def _vetoed(decisions: Sequence[Decision]) -> list[Decision]:
         replace(decision, action="veto", size=0.0, reasons=(*decision.reasons, _NOT_JOURNALLED))
         for decision in decisions
     ]
-
-
-def _exact(value: float | Decimal | None) -> Any:
-    """A float by its shortest text, as a decimal."""
-    if value is None or isinstance(value, Decimal):
-        return value
-    return Decimal(repr(float(value)))
-
-
-def _json(value: Any, depth: int = 0) -> Any:
-    """Plain JSON values that every database can hold; what JSON does not know becomes text.
-
-    A row that is refused stops all openings, and what stands in an event is a stranger's word: numbers
-    that are not finite become None, and what is nested too deeply is cut.
-    """
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return _clean(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if depth > _DEEPEST:
-        return "…"
-    if isinstance(value, Mapping):
-        return {_clean(str(key)): _json(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_json(item, depth + 1) for item in value]
-    if hasattr(value, "tolist"):
-        return _json(value.tolist(), depth + 1)
-    return _clean(str(value))
-
-
-def _clean(text: str) -> str:
-    """Text that every database can hold: no NUL, no lone surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "")

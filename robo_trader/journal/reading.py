@@ -36,6 +36,8 @@ class Reader(ABC):
 
     #: Where the journal is, in words for people.
     place: str
+    #: The revision of its schema.
+    revision: str = HEAD
 
     @abstractmethod
     def ask(self, sql: str, **values: Any) -> Iterator[Row]:
@@ -52,12 +54,21 @@ class Reader(ABC):
     # -- rows ------------------------------------------------------------------------------------
 
     def rows(self, table: str, where: str = "", *, order: str = "", **values: Any) -> Iterator[Row]:
-        """Yield the rows of `table` that fit, by their key unless `order` says otherwise."""
+        """Yield the rows of `table` that fit, by their key unless `order` says otherwise.
+
+        A journal that is older than the table has none.
+        """
+        if not self.has(table):
+            return
         by = order or ", ".join(BY_NAME[table].key)
         condition = f" WHERE {where}" if where else ""
         names = ", ".join(BY_NAME[table].names)
         for row in self.ask(f"SELECT {names} FROM {table}{condition} ORDER BY {by}", **values):
             yield self.decode(table, row)
+
+    def has(self, table: str) -> bool:
+        """Whether the journal's schema knows `table`."""
+        return REVISIONS.index(BY_NAME[table].since) <= REVISIONS.index(self.revision)
 
     def row(self, table: str, run: int, number: int | None) -> Row | None:
         """Return one row by its number, or None."""
@@ -67,23 +78,37 @@ class Reader(ABC):
 
     def count(self, table: str, run: int) -> int:
         """Return how many rows of `table` a run has."""
+        if not self.has(table):
+            return 0
         found = next(self.ask(f"SELECT count(*) AS n FROM {table} WHERE run = :run", run=run))
         return int(found["n"])
 
     def last(self, table: str, run: int) -> int:
         """Return the highest number of `table` in a run, 0 where it has none; never counts."""
+        if not self.has(table):
+            return 0
         found = next(self.ask(f"SELECT max(number) AS n FROM {table} WHERE run = :run", run=run))
         return int(found["n"] or 0)
 
     # -- runs ------------------------------------------------------------------------------------
 
     def runs(self) -> list[Row]:
-        """Return every run with its `state`: how it ended, or ``unfinished``."""
-        out = []
-        for row in self.rows("runs"):
-            ends = list(self.rows("run_ends", "run = :run", run=row["number"]))
-            out.append({**row, "state": ends[-1]["state"] if ends else "unfinished"})
-        return out
+        """Return every run with its `state`: how it ended, or ``unfinished``.
+
+        An interrupted run that another session goes on with is ``unfinished`` until that ends.
+        """
+        return [{**row, "state": self.state(row["number"])} for row in self.rows("runs")]
+
+    def state(self, run: int) -> str:
+        """Return how a run ended, or ``unfinished``."""
+        ends = list(self.rows("run_ends", "run = :run", run=run))
+        if not ends:
+            return "unfinished"
+        state = str(ends[-1]["state"])
+        newest = self.last("sessions", run) if state == "interrupted" else 0
+        if newest and not list(self.rows("session_ends", "run = :run AND session = :n", run=run, n=newest)):
+            return "unfinished"
+        return state
 
     def run(self, run_id: str) -> Row | None:
         """Return the run with this id, or None."""
@@ -145,19 +170,47 @@ class Reader(ABC):
         # The plus takes the run out of the choice of an index: see `tables.Table`.
         found = list(self.rows("fills", f"+run = :run AND {where}", order="number", run=run, **values))
         replaced = {row["number"] for row in found if self._is_corrected(run, row["number"])}
-        return [row for row in found if row["number"] not in replaced]
+        counting = [row for row in found if row["number"] not in replaced]
+        return [{**row, "commission": self._cost(run, row, self._told)} for row in counting]
+
+    def _cost(self, run: int, fill: Row, told: Callable[[int, Any], Decimal | None]) -> Decimal:
+        """What a fill cost: the newest that the broker said, else what the fill itself says.
+
+        A correction for which nothing was said yet keeps what the fill that it replaces cost.
+        """
+        now: Row | None = fill
+        while now is not None:
+            amount = told(run, now["execution"])
+            if amount is not None:
+                return amount
+            now = self.row("fills", run, now["corrects"])
+        return Decimal(fill["commission"])
+
+    def _told(self, run: int, execution: str | None) -> Decimal | None:
+        if execution is None:  # a backtest's
+            return None
+        where = "+run = :run AND execution = :execution"
+        newest = self.rows("commissions", where, order="number DESC LIMIT 1", run=run, execution=execution)
+        return next((row["amount"] for row in newest), None)
+
+    def commissions(self, run: int) -> dict[str, Decimal]:
+        """Return what each execution of a run cost, where the broker said it: the newest amounts."""
+        rows = self.rows("commissions", "run = :run", order="number", run=run)
+        return {row["execution"]: row["amount"] for row in rows}
 
     def _is_corrected(self, run: int, number: int) -> bool:
         later = self.ask("SELECT 1 AS n FROM fills WHERE +run = :run AND corrects = :n", run=run, n=number)
         return next(later, None) is not None
 
     def fills(self, run: int) -> Iterator[Row]:
-        """Yield all fills of a run that no other one corrects, in order."""
+        """Yield all fills of a run that no other one corrects, in order, with the newest commissions."""
         where = (
             "run = :run AND NOT EXISTS"
             " (SELECT 1 FROM fills later WHERE +later.run = fills.run AND later.corrects = fills.number)"
         )
-        return self.rows("fills", where, order="number", run=run)
+        told = self.commissions(run)
+        for row in self.rows("fills", where, order="number", run=run):
+            yield {**row, "commission": self._cost(run, row, lambda _, execution: told.get(execution))}
 
     def trades_of(self, run: int, symbol: str, fill: int) -> list[Row]:
         """Return the trades that a fill took part in: one, or two where it reversed a position."""
@@ -199,6 +252,7 @@ class Reader(ABC):
                 f"{self.place}: the journal has schema {revision}, this version knows up to {HEAD}",
                 hint="upgrade robo_trader, or name another journal",
             )
+        self.revision = revision
 
     def __enter__(self) -> Self:
         return self
@@ -224,6 +278,13 @@ def read_journal(url: str | None = None, *, folder: str | Path = ".robo") -> Rea
     if database.path is not None:
         return read_file(database.path)
     return _ServerReader(database)
+
+
+def read_database(database: Database) -> Reader:
+    """Open the journal in `database` for reading; closing the reader leaves the database open."""
+    if database.path is not None:
+        return read_file(database.path)
+    return _ServerReader(database, own=False)
 
 
 class _FileReader(Reader):
@@ -274,9 +335,9 @@ class _FileReader(Reader):
 class _ServerReader(Reader):
     """Reads a database on a server, all questions in one state of it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, own: bool = True) -> None:
         self.place = database.place
-        self._database = database
+        self._database, self._own = database, own
         with database.errors():
             connection = database.engine.connect()
         self._connection = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -304,7 +365,8 @@ class _ServerReader(Reader):
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-        self._database.close()
+        if self._own:
+            self._database.close()
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {

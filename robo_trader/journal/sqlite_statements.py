@@ -10,6 +10,10 @@ BEFORE = (
     "TEXT NOT NULL, command TEXT NOT NULL, started TEXT NOT NULL, starting_cash TEXT, account "
     "TEXT, params TEXT NOT NULL, config TEXT NOT NULL, versions TEXT NOT NULL, CONSTRAINT "
     "runs_key PRIMARY KEY (number) ) WITHOUT ROWID",
+    "CREATE TABLE commissions ( run BIGINT NOT NULL, number BIGINT NOT NULL, execution TEXT NOT "
+    "NULL, at TEXT NOT NULL, amount TEXT NOT NULL, currency TEXT NOT NULL, CONSTRAINT "
+    "commissions_key PRIMARY KEY (run, number), CONSTRAINT commissions_run FOREIGN KEY(run) "
+    "REFERENCES runs (number) ) WITHOUT ROWID",
     "CREATE TABLE daily_equity ( run BIGINT NOT NULL, number BIGINT NOT NULL, session DATE NOT "
     "NULL, at TEXT NOT NULL, value TEXT NOT NULL, cash TEXT NOT NULL, session_return DOUBLE, "
     "CONSTRAINT daily_equity_key PRIMARY KEY (run, number), CONSTRAINT daily_equity_run FOREIGN "
@@ -22,6 +26,10 @@ BEFORE = (
     "CREATE TABLE halts ( halt_id TEXT NOT NULL, run BIGINT, at TEXT NOT NULL, state TEXT NOT "
     "NULL, who TEXT NOT NULL, why TEXT NOT NULL, rule TEXT, CONSTRAINT halts_key PRIMARY KEY "
     "(halt_id), CONSTRAINT halts_run FOREIGN KEY(run) REFERENCES runs (number) ) WITHOUT ROWID",
+    "CREATE TABLE overrides ( run BIGINT NOT NULL, number BIGINT NOT NULL, at TEXT NOT NULL, "
+    "who TEXT NOT NULL, reason TEXT NOT NULL, conditions TEXT NOT NULL, CONSTRAINT "
+    "overrides_key PRIMARY KEY (run, number), CONSTRAINT overrides_run FOREIGN KEY(run) "
+    "REFERENCES runs (number) ) WITHOUT ROWID",
     "CREATE TABLE positions ( run BIGINT NOT NULL, number BIGINT NOT NULL, at TEXT NOT NULL, "
     "session DATE, symbol TEXT NOT NULL, size TEXT NOT NULL, price TEXT, origin TEXT NOT NULL, "
     "CONSTRAINT positions_key PRIMARY KEY (run, number), CONSTRAINT positions_run FOREIGN "
@@ -29,6 +37,12 @@ BEFORE = (
     "CREATE TABLE run_ends ( run BIGINT NOT NULL, number BIGINT NOT NULL, at TEXT NOT NULL, "
     "state TEXT NOT NULL, note TEXT NOT NULL, CONSTRAINT run_ends_key PRIMARY KEY (run, "
     "number), CONSTRAINT run_ends_run FOREIGN KEY(run) REFERENCES runs (number) ) WITHOUT ROWID",
+    "CREATE TABLE sessions ( run BIGINT NOT NULL, number BIGINT NOT NULL, at TEXT NOT NULL, "
+    "account TEXT NOT NULL, place TEXT NOT NULL, simulated BOOLEAN NOT NULL, library TEXT NOT "
+    "NULL, server_version BIGINT NOT NULL, code_hash TEXT NOT NULL, risk_hash TEXT NOT NULL, "
+    "send BOOLEAN NOT NULL, contracts TEXT NOT NULL, skew DOUBLE NOT NULL, CONSTRAINT "
+    "sessions_key PRIMARY KEY (run, number), CONSTRAINT sessions_run FOREIGN KEY(run) "
+    "REFERENCES runs (number) ) WITHOUT ROWID",
     "CREATE TABLE signals ( run BIGINT NOT NULL, number BIGINT NOT NULL, at TEXT NOT NULL, "
     "symbol TEXT NOT NULL, name TEXT NOT NULL, value DOUBLE NOT NULL, confidence DOUBLE NOT "
     "NULL, expires_at TEXT, CONSTRAINT signals_key PRIMARY KEY (run, number), CONSTRAINT "
@@ -40,6 +54,22 @@ BEFORE = (
     "FOREIGN KEY(run) REFERENCES runs (number), CONSTRAINT decisions_signal FOREIGN KEY(run, "
     "signal) REFERENCES signals (run, number), CONSTRAINT decisions_event FOREIGN KEY(run, "
     "event) REFERENCES events (run, number) ) WITHOUT ROWID",
+    "CREATE TABLE heartbeats ( run BIGINT NOT NULL, number BIGINT NOT NULL, session BIGINT NOT "
+    "NULL, at TEXT NOT NULL, market_time TEXT, line BOOLEAN NOT NULL, CONSTRAINT heartbeats_key "
+    "PRIMARY KEY (run, session, number), CONSTRAINT heartbeats_run FOREIGN KEY(run) REFERENCES "
+    "runs (number), CONSTRAINT heartbeats_session FOREIGN KEY(run, session) REFERENCES sessions "
+    "(run, number) ) WITHOUT ROWID",
+    "CREATE TABLE reconciliations ( run BIGINT NOT NULL, number BIGINT NOT NULL, session "
+    "BIGINT, at TEXT NOT NULL, differences TEXT NOT NULL, accepted BOOLEAN NOT NULL, who TEXT "
+    "NOT NULL, why TEXT NOT NULL, CONSTRAINT reconciliations_key PRIMARY KEY (run, number), "
+    "CONSTRAINT reconciliations_run FOREIGN KEY(run) REFERENCES runs (number), CONSTRAINT "
+    "reconciliations_session FOREIGN KEY(run, session) REFERENCES sessions (run, number) ) "
+    "WITHOUT ROWID",
+    "CREATE TABLE session_ends ( run BIGINT NOT NULL, number BIGINT NOT NULL, session BIGINT "
+    "NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL, CONSTRAINT "
+    "session_ends_key PRIMARY KEY (run, number), CONSTRAINT session_ends_run FOREIGN KEY(run) "
+    "REFERENCES runs (number), CONSTRAINT session_ends_session FOREIGN KEY(run, session) "
+    "REFERENCES sessions (run, number) ) WITHOUT ROWID",
     "CREATE TABLE views ( run BIGINT NOT NULL, number BIGINT NOT NULL, event BIGINT, at TEXT, "
     "analyst TEXT NOT NULL, symbol TEXT NOT NULL, score DOUBLE NOT NULL, confidence DOUBLE NOT "
     "NULL, horizon DOUBLE NOT NULL, because TEXT NOT NULL, in_sample BOOLEAN, model TEXT, "
@@ -91,6 +121,7 @@ BEFORE = (
 #: After the rows: indexes, and triggers that refuse changes.
 AFTER = (
     "CREATE UNIQUE INDEX runs_unique_id ON runs (id)",
+    "CREATE INDEX commissions_by_execution_run ON commissions (execution, run)",
     "CREATE UNIQUE INDEX events_unique_run_event_id ON events (run, event_id)",
     "CREATE INDEX views_by_event_run ON views (event, run)",
     "CREATE INDEX orders_by_oco ON orders (oco, run) WHERE oco IS NOT NULL",
@@ -131,4 +162,16 @@ AFTER = (
     "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
     "CREATE TRIGGER halts_append_only BEFORE UPDATE ON halts BEGIN SELECT RAISE(ABORT, 'the "
     "journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER sessions_append_only BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, "
+    "'the journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER session_ends_append_only BEFORE UPDATE ON session_ends BEGIN SELECT "
+    "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER heartbeats_append_only BEFORE UPDATE ON heartbeats BEGIN SELECT "
+    "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER commissions_append_only BEFORE UPDATE ON commissions BEGIN SELECT "
+    "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER reconciliations_append_only BEFORE UPDATE ON reconciliations BEGIN SELECT "
+    "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER overrides_append_only BEFORE UPDATE ON overrides BEGIN SELECT RAISE(ABORT, "
+    "'the journal is append-only: a correction is a new row'); END",
 )

@@ -37,7 +37,8 @@ class Table:
     `refers` maps a column to the table whose number it holds; `unique` and `indexes` are sets of
     columns, `sparse` columns that are mostly empty and indexed where they are not. A unique set
     whose last column may be empty holds for the rows where it is not. Indexes do not begin with the
-    run: without statistics SQLite would rather walk through the whole run by its key.
+    run: without statistics SQLite would rather walk through the whole run by its key. `since` is the
+    revision that brought the table; an older journal has none and reads as if it were empty.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Table:
     unique: tuple[tuple[str, ...], ...]
     indexes: tuple[tuple[str, ...], ...]
     sparse: tuple[str, ...]
+    since: str
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,6 +67,7 @@ def _table(
     unique: tuple[tuple[str, ...], ...] = (),
     indexes: tuple[tuple[str, ...], ...] = (),
     sparse: tuple[str, ...] = (),
+    since: str = "0001",
 ) -> Table:
     """`columns` has a line per column: its name, its kind (``?``: may be empty), and what it means."""
     rows = []
@@ -76,16 +79,16 @@ def _table(
     for line in columns.strip().splitlines():
         column, kind, about_column = line.strip().split(" ", 2)
         rows.append(Column(column, kind.rstrip("?"), kind.endswith("?"), about_column))  # type: ignore[arg-type]
-    return Table(name, about, tuple(rows), key, refers, unique, indexes, sparse)
+    return Table(name, about, tuple(rows), key, refers, unique, indexes, sparse, since)
 
 
 TABLES: tuple[Table, ...] = (
     _table(
         "runs",
-        "a backtest, a paper session or a live session",
+        "a backtest, a rehearsal, or a strategy on paper or live",
         """number int counts from 1 in each journal
         id text the run's id, the name of its folder where it has one
-        mode text `backtest`, `paper` or `live`
+        mode text `backtest`, `rehearsal`, `paper` or `live`
         strategy text the strategy's name
         command text what repeats it
         started time when it was begun
@@ -99,9 +102,9 @@ TABLES: tuple[Table, ...] = (
     ),
     _table(
         "run_ends",
-        "how a run ended; a run without a row is running or was killed",
+        "how a run ended; a run without a row is running or was killed, an interrupted one may go on",
         """at time when
-        state text `finished`, `interrupted` or `failed`
+        state text `finished`, `interrupted` or `failed`; the newest row counts
         note text the failure in a sentence""",
     ),
     _table(
@@ -226,7 +229,7 @@ TABLES: tuple[Table, ...] = (
         side text BUY or SELL
         size exact positive
         price exact of one
-        commission exact in account currency
+        commission exact in account currency, as it was known then: see `commissions`
         position exact the signed position after it
         corrects int? the fill that this one replaces""",
         refers={"order_number": "orders", "corrects": "fills"},
@@ -285,11 +288,79 @@ TABLES: tuple[Table, ...] = (
         rule text? the rule that was breached""",
         key=("halt_id",),
     ),
+    _table(
+        "sessions",
+        "the lives of a process in a run of a paper or live account",
+        """at time when it began
+        account text the broker's account
+        place text host and port of the gateway
+        simulated bool whether that named itself a simulated gateway
+        library text the IB library and its version
+        server_version int the version of the protocol that was agreed on
+        code_hash text SHA-256 of the strategy's source
+        risk_hash text SHA-256 of the risk configuration in force
+        send bool whether orders were sent; a preview sends none
+        contracts json the broker's contract of each symbol: its `notation` and `con_id`
+        skew float how many seconds the gateway's clock was ahead of ours""",
+        since="0003",
+    ),
+    _table(
+        "session_ends",
+        "how a session ended; one without a row is running or was killed",
+        """session int the session
+        at time when
+        state text `finished`, `interrupted`, `failed` or `halted`
+        note text the failure in a sentence""",
+        refers={"session": "sessions"},
+        since="0003",
+    ),
+    _table(
+        "heartbeats",
+        "a sign of life, once a minute while a session lives; uptime is computed from them",
+        """session int the session
+        at time when
+        market_time time? the market's time, where it is known
+        line bool whether the line to the broker was up""",
+        key=("run", "session", "number"),
+        refers={"session": "sessions"},
+        since="0003",
+    ),
+    _table(
+        "commissions",
+        "what executions cost, as the broker told it afterwards; the newest row of an execution counts",
+        """execution text the broker's id of the execution
+        at time when it was told
+        amount exact what it cost; negative for a rebate
+        currency text in which currency""",
+        indexes=(("execution", "run"),),
+        since="0003",
+    ),
+    _table(
+        "reconciliations",
+        "comparisons of this journal with what the broker has",
+        """session int? the session that made it; none for one made outside of any
+        at time when
+        differences json a list of sentences; empty where they agree
+        accepted bool whether somebody accepted the differences
+        who text who did
+        why text why""",
+        refers={"session": "sessions"},
+        since="0003",
+    ),
+    _table(
+        "overrides",
+        "signatures under sending to real money although conditions were not met",
+        """at time when
+        who text who signed, at which machine
+        reason text why
+        conditions json the conditions that were not met, as they were told""",
+        since="0003",
+    ),
 )
 BY_NAME: Mapping[str, Table] = MappingProxyType({table.name: table for table in TABLES})
 
 #: The revisions of the schema, oldest first; the last is what this version writes.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 

@@ -122,6 +122,10 @@ class State(ABC):
         said = {"at": clock.iso(clock.to_ns(clock.now())), "pid": os.getpid(), "host": socket.gethostname()}
         self.put(_HEARTBEAT + name, {**said, **about})
 
+    def forget(self, name: str) -> None:
+        """Remove the signs of life of `name`, for what is over and concerns nobody any more."""
+        self.delete(_HEARTBEAT + name)
+
     def heartbeats(self) -> dict[str, Heartbeat]:
         """Return the last sign of life of everybody, by name."""
         found = {}

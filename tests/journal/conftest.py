@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from robo_trader.journal.live import Journal, open_journal
+
+# The words of `journal_pages` serve here and on PostgreSQL.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-# The guard's pretended account serves here too.
-sys.path.insert(0, str(Path(__file__).parents[1] / "risk"))
+# The guard's pretended account serves here too, and the words that fill a journal.
+sys.path[:0] = [str(Path(__file__).parents[1] / room) for room in ("risk", "journal", "live")]
 
 POSTGRES_URL = os.environ.get("ROBO_TEST_POSTGRES", "")
 REDIS_URL = os.environ.get("ROBO_TEST_REDIS", "")
