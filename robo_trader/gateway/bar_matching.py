@@ -60,7 +60,7 @@ class BarMatcher:
             live = bars[order.contract.con_id]
             if not (order.alive and max(order.submitted_at, order.eligible_at) <= live.start):
                 continue
-            if order.good_until is not None and order.good_until < live.end:
+            if order.good_until is not None and order.good_until < live.closed:
                 self._desk.expire(order)
                 continue
             self._entered[order.perm_id] = live.start

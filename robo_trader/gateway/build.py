@@ -37,10 +37,11 @@ def replay_gateway(
     settings: GatewaySettings,
     frames: Iterable[BarFrame],
     events: EventTape | None = None,
-    start: date | str | None = None,
+    start: date | str | int | None = None,
 ) -> GatewayServer:
     """Return a gateway that replays `frames` from session date `start` on; earlier bars are history.
 
+    A whole number is the very moment (ns UTC).
     Books that hold a later time go on from there. Notes for the reader are in the market's `notes`.
     """
     universe, chosen, notes = replay_universe(frames)
@@ -63,11 +64,11 @@ def replay_gateway(
     return GatewayServer(settings, market, news, books)
 
 
-def _begin(frames: dict[int, BarFrame], start: date | str | None) -> int:
+def _begin(frames: dict[int, BarFrame], start: date | str | int | None) -> int:
     """Return the first moment of a replay: the open of `start`, or of the first bar."""
     first = min(int(frame.start[0]) for frame in frames.values())
-    if start is None:
-        return first
+    if start is None or isinstance(start, int):
+        return first if start is None else start
     try:
         day = np.datetime64(date.fromisoformat(str(start)), "D")
     except ValueError:

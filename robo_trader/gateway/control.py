@@ -234,7 +234,10 @@ class ControlPort:
         steps = _whole(asked, "steps", 1)
         if not 1 <= steps <= 1_000_000:
             raise UsageError(f"steps must be 1 to 1000000, not {steps}")
-        return await self._gateway.market.advance(steps)
+        until = asked.get("until")
+        if until is not None and (isinstance(until, bool) or not isinstance(until, int)):
+            raise UsageError(f"until must be a time in ns UTC, not {until!r}")
+        return await self._gateway.market.advance(steps, until)
 
     def _state(self, asked: dict[str, Any]) -> Answer:
         gateway = self._gateway

@@ -46,7 +46,9 @@ class Desk(Fills):
         order.submitted_at = order.eligible_at = self.market.clock.now()
         order.waiting = True
         if answer == "inactive":
-            order.status, order.reason = "Inactive", "Rejected by the exchange"
+            # Nothing lets it go later: neither its parent nor the last of its brothers.
+            order.status, order.reason, order.waiting = "Inactive", "Rejected by the exchange", False
+            order.completed_at = order.submitted_at
             self.books.save(order)
             self._tell(order)
             return
@@ -121,7 +123,8 @@ class Desk(Fills):
         parent = self.parent(order)
         family = [order] if parent is None else [parent, *self.children(parent)]
         for member in family:
-            if member.waiting:
+            # One of them may have been filled meanwhile, which ended its brothers.
+            if member.waiting and member.alive:
                 self._accept(member, warning if member is order else None)
 
     def _accept(self, order: Order, warning: int | str | None) -> None:

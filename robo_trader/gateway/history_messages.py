@@ -159,7 +159,7 @@ def shown(bar: PastBar, what: str, spec: Spec) -> tuple[float, float, float, flo
         return _rounded(o - half, h + half, l - half, c + half)
     if "VOLATILITY" in what:
         return 0.23, 0.23, 0.23, 0.23
-    return _rounded(o, h, l, c)
+    return o, h, l, c
 
 
 def _rounded(*prices: float) -> tuple[float, float, float, float]:

@@ -201,7 +201,7 @@ class Market(ABC):
     async def run(self) -> None:
         """Let time pass until it is cancelled or the data end."""
 
-    async def advance(self, steps: int) -> dict[str, Any]:
+    async def advance(self, steps: int, until: int | None = None) -> dict[str, Any]:
         """Move a market in lockstep; raise `UsageError` where time runs by itself."""
         raise UsageError("time runs by itself here", hint="start the gateway with --bars … --speed lockstep")
 

@@ -58,7 +58,7 @@ def _spec(thing: Instrument) -> Spec | None:
     primary = known.contract.primary_exchange if known is not None else _primary(thing)
     contract = Contract(
         con_id=known.con_id if known is not None else _FIRST + zlib.crc32(thing.notation.encode()) % _ROOM,
-        symbol=thing.symbol,
+        symbol=thing.symbol.partition(".")[0] if thing.sec_type == "CASH" else thing.symbol,
         sec_type=thing.sec_type,
         multiplier=f"{thing.multiplier:g}" if thing.multiplier != 1 else "",
         exchange=thing.exchange,

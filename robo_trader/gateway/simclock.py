@@ -68,8 +68,11 @@ class SimClock:
         """Return market time in ns UTC."""
         if self.speed.stands or self.held:
             return self._sim
-        run = self._sim + int((clock.monotonic() - self._wall) * self.speed.factor * NS_PER_SECOND)
+        run = self._run()
         return run if self.ceiling is None else min(run, self.ceiling)
+
+    def _run(self) -> int:
+        return self._sim + int((clock.monotonic() - self._wall) * self.speed.factor * NS_PER_SECOND)
 
     def stamp(self) -> int:
         """Return what the gateway says the time is, skew included (ns UTC)."""
@@ -89,7 +92,8 @@ class SimClock:
         """Return how long the wall clock has to wait for market time `ns`."""
         if self.speed.stands:
             return 0.0
-        return max(0.0, (ns - self.now()) / (self.speed.factor * NS_PER_SECOND))
+        now = self._sim if self.held else self._run()
+        return max(0.0, (ns - now) / (self.speed.factor * NS_PER_SECOND))
 
 
 def day_of(ns: int) -> int:

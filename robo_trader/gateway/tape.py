@@ -196,7 +196,8 @@ class TapeMarket(Market):
                 self.listeners.event(self._events.events[k])
         else:
             self._play(phase, [self._ids[k] for k in members])
-        self.clock.ceiling = int(rows[j, 0]) if j < len(rows) else time
+        # The next moment is not shown before it is played: who asks the time then has heard of it.
+        self.clock.ceiling = max(time, int(rows[j, 0]) - 1) if j < len(rows) else time
         return phase
 
     def _play(self, phase: Phase, con_ids: list[int]) -> None:
@@ -237,18 +238,26 @@ class TapeMarket(Market):
         volume, price = float(reel.frame.volume[reel.at]) / 4.0, reel.last
         return PastBar(start, start + 5 * NS_PER_SECOND, price, price, price, price, volume)
 
-    async def advance(self, steps: int) -> dict[str, Any]:
-        """Play to the next end, event or start, `steps` times; prints inside bars are played on the way."""
+    async def advance(self, steps: int, until: int | None = None) -> dict[str, Any]:
+        """Play to the next end, event or start, `steps` times; prints inside bars are played on the way.
+
+        With `until` (ns UTC) nothing later is played, nor what starts then: the clock stands at that time
+        and the phase is None, so that a client can act between two moments.
+        """
         if not self.clock.speed.lockstep:
             raise UsageError("time runs by itself here", hint="start the gateway with --speed lockstep")
         phase = None
         for _ in range(steps):
             phase = None
             while self._next < len(self._moments) and phase is None:
+                if until is not None and tuple(self._moments[self._next, :2]) >= (until, Phase.START):
+                    break
                 played = self._step()
                 phase = played if played <= Phase.START else None
             if phase is None:
                 break
+        if phase is None and until is not None and until > self.clock.now():
+            self.clock.set(until)
         self.over = self._next >= len(self._moments)
         # What has been sent should be on its way before the answer is.
         await asyncio.sleep(0)

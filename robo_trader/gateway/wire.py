@@ -53,15 +53,12 @@ def _text(value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """Return the shortest text that reads back as `value`; infinity is the protocol's own word.
-
-    Accounts are added and subtracted many times; what lies below the ninth decimal is rounding.
-    """
+    """Return the shortest text that reads back as `value`, to the bit; infinity has a word of its own."""
     if math.isinf(value):
         return "Infinite"
     if math.isnan(value):
         return ""
-    return repr(round(value, 9))
+    return repr(float(value))
 
 
 def words(text: str) -> str:
@@ -76,7 +73,7 @@ def size(value: float, version: int) -> str:
     """Return a size of market data: a plain integer below version 163, a decimal from it on."""
     if version < 163:
         return str(int(value))
-    return str(int(value)) if value == int(value) else repr(round(value, 9))
+    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 class Fields:
