@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robo_trader import comparisons
-from robo_trader.bars.frame import BarFrame
 from robo_trader.clock import monotonic, to_ns
 from robo_trader.config import Config, load_config, parse_duration
 from robo_trader.engine import EngineSettings
 from robo_trader.engine import run as run_engine
 from robo_trader.errors import RoboError, RunError, StrategyError, UsageError
-from robo_trader.inputs import Inputs, engine_settings, read_inputs
+from robo_trader.inputs import Inputs, data_rows, engine_settings, read_inputs
 from robo_trader.masking import mask
 from robo_trader.plugins import PluginHost, load_host
 from robo_trader.risk.guard import Guard
@@ -120,7 +119,7 @@ def backtest(
         params=shown,
         seed=settings.seed,
         versions=installed_versions(),
-        data=[*map(_frame_row, plan.frames), *map(_event_row, plan.events.origins)],
+        data=data_rows(plan),
         warnings=[*ref.notes, *_cost_warnings(settings), *plan.events.notes, *_plugin_warnings(host)],
         notes=[note for frame in plan.frames for note in frame.notes],
         extra={"strategy_origin": ref.origin, "assumed_arrivals": plan.events.assumed},
@@ -313,21 +312,6 @@ def _cost_warnings(settings: EngineSettings) -> list[str]:
 def _plugin_warnings(host: PluginHost) -> list[str]:
     broken = [f"plugin {row.name} is quarantined: {row.error} ({row.fix})" for row in host.quarantined()]
     return [*host.notes(), *broken]
-
-
-def _frame_row(frame: BarFrame) -> dict[str, Any]:
-    o = frame.origin
-    return {
-        "source": o.source, "sha256": o.sha256, "rows": o.rows, "bars": len(frame),
-        "symbol": frame.symbol, "timeframe": frame.timeframe, "stamps": o.stamps, "tz": o.tz,
-        "first": str(frame.session[0]), "last": str(frame.session[-1]), "adjusted": frame.adjusted,
-    }  # fmt: skip
-
-
-def _event_row(origin: Any) -> dict[str, Any]:
-    return {
-        "source": origin.source, "sha256": origin.sha256, "rows": origin.rows, "assumed": origin.assumed
-    }  # fmt: skip
 
 
 def _names(symbols: Iterable[str] | str | None) -> list[str] | None:

@@ -39,3 +39,4 @@ def robo_register(add: Registry) -> None:
     add.event_source("federalreserve", f"{feeds}:FederalReserve")
     add.event_source("feeds", f"{feeds}:FeedSource")
     add.event_source("calendar", "robo_trader.news.calendars:CalendarSource")
+    add.event_source("ib", "robo_trader.ib.news:IBNews")

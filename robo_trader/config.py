@@ -287,8 +287,6 @@ def _suggest_key(table: str, name: str) -> str:
         return near
     if not known and table in PLUGIN_TABLES:
         return f"[{table}] holds one table per plugin, such as [{table}.NAME]"
-    if not known:
-        return f"there is nothing to set under [{table}] yet"
     elsewhere = [key.table for key in SCHEMA if key.name == f"{key.table}.{name}"]
     if elsewhere:
         return f"{name} belongs to [{elsewhere[0]}]"

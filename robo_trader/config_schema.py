@@ -56,6 +56,7 @@ _FLAGS = {
 _SESSIONS = ("regular", "all")
 _STAMPS = ("start", "end", "date")
 _ALIGNS = ("session", "none")
+_PRICES = ("TRADES", "MIDPOINT", "BID", "ASK")
 #: The `least` of a number that must lie above 0.
 ABOVE_0 = 1e-12
 
@@ -100,12 +101,29 @@ SCHEMA: tuple[Key, ...] = (
     _unset("journal.url", "text", "database of the journal"),
     _unset("state.url", "text", "store of the running state"),
     Key("plugins.disabled", "list", (), "plugins that are not loaded"),
+    _unset("live.ib", "text", "`HOST:PORT` of TWS or IB Gateway; unset: `robo paper` rehearses by itself"),
+    Key("live.client_id", "int", 1, "the session's number at the gateway, its own", least=0),
+    _unset("live.account", "text", "the account to trade; to send orders it is typed in full"),
+    Key("live.timeout", "duration", "10s", "how long the gateway may take to start and to answer"),
+    Key("live.history", "int", 500, "bars of history that a strategy has before the first live one", least=0),
+    Key("live.grace", "duration", "2s", "how long after a bar's end its last update may come"),
+    Key("live.prices", "text", "TRADES", "what live bars are made of", _PRICES),
+    Key("live.regular", "bool", True, "live bars of the regular session only"),
+    Key("live.speed", "text", "1d/s", "pace of a rehearsal: `1d/s`, `60x`, `max`"),
+    Key("live.what_if", "number", 0.05, "larger orders, as parts of the capital, are previewed", least=0),
+    Key("live.max_age", "duration", "15m", "an older event makes no signal"),
+    Key("live.queue", "int", 10_000, "events that may wait for one analyst", least=1),
+    Key("live.drain", "duration", "5s", "how long a session that ends reads what waits"),
+    Key("live.capital_least", "number", 1000.0, "the least capital that `robo live` trades", least=ABOVE_0),
+    Key("live.capital_most", "number", 10000.0, "the most capital that `robo live` trades", least=ABOVE_0),
+    Key("live.reconcile_age", "duration", "24h", "how old the last reconcile may be to send with real money"),
+    Key("live.evidence_sessions", "int", 30, "paper sessions needed before real money", least=30),
 )
 KEYS: Mapping[str, Key] = MappingProxyType({key.name: key for key in SCHEMA})
 
 #: Tables that may hold ``[table.N]`` for the plugin thing named N.
 PLUGIN_TABLES = ("strategies", "events", "intelligence", "signals", "bars", "risk", "notify")
-TABLES = tuple(sorted({key.table for key in SCHEMA} | set(PLUGIN_TABLES) | {"live"}))
+TABLES = tuple(sorted({key.table for key in SCHEMA} | set(PLUGIN_TABLES)))
 
 #: What `[bars.symbols.X]` may say.
 SYMBOL_KEYS: Mapping[str, Key] = MappingProxyType(

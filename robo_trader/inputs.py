@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from robo_trader.bars.bundled import bundled_events_path
+from robo_trader.bars.bundled import BUNDLED_SYMBOLS, bundled_events_path
+from robo_trader.bars.defaults import default_instrument
 from robo_trader.bars.frame import BarFrame
 from robo_trader.bars.select import load_bars
 from robo_trader.bars.settings import BarSettings
@@ -63,9 +64,10 @@ def read_inputs(conf: Config, host: PluginHost, bars: Any, events: Any, demonstr
             start=first, end=conf.get("run.end"), timeframe=conf.get("run.timeframe"), plugins=host,
         )  # fmt: skip
 
-    frames = load(symbols)
     if bundled and symbols is None and not demonstration:
-        frames = [frame for frame in frames if frame.instrument.sec_type != "IND"]
+        # An index is watched and not traded; left in, its later close would be everybody's.
+        symbols = [name for name in BUNDLED_SYMBOLS if default_instrument(name).sec_type != "IND"]
+    frames = load(symbols)
     trading_from = None
     if warmup and conf.get("run.start"):
         frames, trading_from = _warm(frames, np.datetime64(conf.get("run.start"), "D"), warmup)
@@ -113,8 +115,11 @@ def _feeds_by_name(frames: Sequence[BarFrame]) -> list[BarFrame]:
 
 
 def _warm(frames: list[BarFrame], start: np.datetime64, warmup: int) -> tuple[list[BarFrame], int]:
-    """Keep `warmup` bars before the session date `start`; trading begins with the first bar from it on."""
-    kept, firsts = [], []
+    """Keep `warmup` bars before the session date `start`; trading begins when the last of them has ended.
+
+    What is said between that moment and the first bar is heard: it can be traded at the first open.
+    """
+    kept, firsts, lasts = [], [], []
     for frame in frames:
         i = int(np.searchsorted(frame.session, start))
         if i >= len(frame):
@@ -122,7 +127,9 @@ def _warm(frames: list[BarFrame], start: np.datetime64, warmup: int) -> tuple[li
             raise DataError(f"{frame.symbol} has no bars from {start} on", hint=f"its last session is {last}")
         kept.append(frame.where(slice(max(0, i - warmup), None)))
         firsts.append(int(frame.end[i]))
-    return kept, min(firsts)
+        if i:
+            lasts.append(int(frame.end[i - 1]))
+    return kept, max(lasts) + 1 if lasts else min(firsts)
 
 
 def _events(sources: Any, conf: Config, host: PluginHost, frames: Sequence[BarFrame]) -> EventTape:
@@ -182,3 +189,23 @@ def engine_settings(conf: Config, inputs: Inputs) -> EngineSettings:
         trading_from=inputs.trading_from,
         engine=conf.get("run.engine"),
     )
+
+
+def data_rows(inputs: Inputs) -> list[dict[str, Any]]:
+    """Return what `run.json` says of each source: where from, its hash and rows, what its stamps marked."""
+    return [*map(_frame_row, inputs.frames), *map(_event_row, inputs.events.origins)]
+
+
+def _frame_row(frame: BarFrame) -> dict[str, Any]:
+    o = frame.origin
+    return {
+        "source": o.source, "sha256": o.sha256, "rows": o.rows, "bars": len(frame),
+        "symbol": frame.symbol, "timeframe": frame.timeframe, "stamps": o.stamps, "tz": o.tz,
+        "first": str(frame.session[0]), "last": str(frame.session[-1]), "adjusted": frame.adjusted,
+    }  # fmt: skip
+
+
+def _event_row(origin: Any) -> dict[str, Any]:
+    return {
+        "source": origin.source, "sha256": origin.sha256, "rows": origin.rows, "assumed": origin.assumed
+    }  # fmt: skip

@@ -217,11 +217,7 @@ class Roles:
         return list(dict.fromkeys(frame.instrument.symbol for frame in self._inputs.frames))
 
     def _linking(self) -> Callable[[Event], tuple[str, ...]]:
-        """Return what finds the run's symbols in the text of an event that names none."""
-        from robo_trader.news.linking import Linker
-
-        linker = Linker(self._symbols)
-        return lambda event: linker.link(event) if event.kind in _COMPANY else ()
+        return linking(self._symbols)
 
     def _analyst(self, name: str) -> Any:
         if name not in self._made:
@@ -248,6 +244,14 @@ class Roles:
         make = partial(self._host.create, "signal", name)
         with self._host.masking():
             return role_of(name, make, self._inputs.frames, self._inputs.load)
+
+
+def linking(symbols: Iterable[str]) -> Callable[[Event], tuple[str, ...]]:
+    """Return what finds `symbols` in the text of an event that names none."""
+    from robo_trader.news.linking import Linker
+
+    linker = Linker(symbols)
+    return lambda event: linker.link(event) if event.kind in _COMPANY else ()
 
 
 def events_in(tape: EventTape, frames: Sequence[BarFrame]) -> EventTape:

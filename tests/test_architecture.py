@@ -48,8 +48,10 @@ ARROWS: dict[str, str] = {
     "runs": "report",
     "backtesting": "comparisons inputs roles",
     "roles": "inputs",
-    "audit": "inputs roles",
-    "live": "inputs",
+    # The audit of parity runs a strategy through the live path as well.
+    "audit": "inputs roles live",
+    "ib": "engine",
+    "live": "inputs roles",
     "optimize": "inputs",
     "__main__": "cli",
 }

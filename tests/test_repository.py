@@ -95,7 +95,7 @@ def test_no_lock_file_is_committed() -> None:
 def test_requirements_name_every_distribution_by_path() -> None:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     named = [line.removeprefix("-e ") for line in lines if line and not line.startswith("#")]
-    assert named == [".", *(f"./{d.relative_to(ROOT).as_posix()}" for d in DISTRIBUTIONS)]
+    assert named == [".[ib-async]", *(f"./{d.relative_to(ROOT).as_posix()}" for d in DISTRIBUTIONS)]
 
 
 def test_no_requirement_asks_an_index_for_an_own_name() -> None:

@@ -44,11 +44,20 @@ COMMANDS: dict[str, Entry] = {
         Entry("plugins", "Build", "List what is installed and check one plugin."),
         Entry("data", "Build", "List bar files, find everything wrong with them, and fetch bars into files."),
         Entry("events", "Build", "Fetch news and other events, and see what was known when."),
-        Entry("audit", "Build", "Prove that a strategy does not look ahead."),
+        Entry(
+            "audit",
+            "Build",
+            "Prove that a strategy does not look ahead, and that it trades live as in a backtest.",
+        ),
+        Entry("paper", "Trade", "Trade on paper: a rehearsal here, or a paper account through a gateway."),
+        Entry("live", "Trade", "Trade through Interactive Brokers; a preview unless told to send."),
         Entry("gateway", "Trade", "Run a simulated Interactive Brokers gateway on this machine."),
-        Entry("status", "Trade", "Show the halt state, and each limit with its use and headroom."),
+        Entry(
+            "status", "Trade", "Show the halt state, the sessions, and each limit with its use and headroom."
+        ),
         Entry("halt", "Trade", "Stop trading now: no strategy's order passes until 'robo resume'."),
         Entry("resume", "Trade", "Let strategies trade again after a halt."),
+        Entry("reconcile", "Trade", "Compare the journal with the broker's orders, fills and positions."),
         Entry("doctor", "Machine", "Find what is missing on this machine and how to mend it."),
         Entry("config", "Machine", "Show every setting and where its value came from."),
         Entry("llm", "Machine", "Show the language models, what they cost and what they said."),

@@ -1,4 +1,4 @@
-"""`robo audit`: proofs about a strategy."""
+"""`robo audit`: proofs about a strategy: no look-ahead, and the same live as in a backtest."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from robo_trader.errors import RoboError, UsageError
 
 if TYPE_CHECKING:
     from robo_trader.audit import AuditReport, Finding
+    from robo_trader.audit.parity import ParityReport
 
 app = group()
 
 
 @app.callback()
-@example("robo audit lookahead my_strategy.py --bars data")
+@example("robo audit lookahead my_strategy.py --bars data", "robo audit parity my_strategy.py --bars data")
 def audit() -> None:
-    """Prove that a strategy does not look ahead."""
+    """Prove that a strategy does not look ahead, and that it trades live as in a backtest."""
 
 
 @app.command(cls=RoboCommand)
@@ -139,3 +140,106 @@ def _first_of_each_kind(findings: list[Finding], most: int = 5) -> list[Finding]
         if seen[finding.kind] <= most:
             kept.append(finding)
     return kept
+
+
+@app.command(cls=RoboCommand)
+@example(
+    "robo audit parity my_strategy.py --bars data --symbols SPY --start 2023-01-03",
+    "robo audit parity news_momentum --bars data --events news.jsonl --commission 0.0005",
+)
+def parity(
+    ctx: typer.Context,
+    strategy: Annotated[
+        str,
+        typer.Argument(
+            metavar="STRATEGY", help="A name from 'robo plugins', file.py, file.py:Class or module:Class."
+        ),
+    ],
+    symbols: options.Symbols = None,
+    bars: options.Bars = None,
+    events: options.Events = None,
+    analyst: options.Analyst = None,
+    latency: options.Latency = None,
+    start: options.Start = None,
+    end: options.End = None,
+    timeframe: options.Timeframe = None,
+    assume_delay: options.AssumeDelay = None,
+    cash: options.Cash = None,
+    commission: options.Commission = None,
+    slippage: options.Slippage = None,
+    risk: options.Risk = None,
+    fill_rules: Annotated[
+        str | None,
+        options.option(options.MONEY, "honest", "--fill-rules", text="Only honest ones exist on both sides."),
+    ] = None,
+    param: options.Params = None,
+    seed: options.Seed = None,
+    stamps: options.Stamps = None,
+    tz: options.Tz = None,
+    session: options.Session = None,
+    calendar: options.Calendar = None,
+    align: options.Align = None,
+    repair: options.Repair = False,
+    config_file: options.ConfigFile = None,
+    as_json: options.Json = False,
+) -> None:
+    """Prove that a strategy trades live as in a backtest.
+
+    Runs one tape of bars and events through the backtest and through the live path on the simulated
+    gateway, and compares decisions, orders, fills, the account at each session's end, events and
+    signals. Each difference is listed with its cause; exit code 1 where there is one. Bars before
+    --start are history for both; without it the first third of them is.
+    """
+    with Progress("getting ready") as progress, open(os.devnull, "w", encoding="utf-8") as nowhere:
+        with contextlib.redirect_stdout(nowhere):
+            report = _compare(strategy, flags_of(ctx.params), params_of(param), config_file, progress)
+    if as_json:
+        out.print_json(report.as_dict())
+    else:
+        _present_parity(report)
+    if not report.equal:
+        raise typer.Exit(1)
+    if not report.backtest["orders"]:
+        raise RoboError(
+            f"{report.strategy} made no order here, so nothing is proven",
+            hint="name bars, events or parameters with which it trades",
+        )
+
+
+def _compare(
+    strategy: str,
+    flags: dict[str, object],
+    params: dict[str, str],
+    config_file: str | None,
+    progress: Progress,
+) -> ParityReport:
+    from robo_trader.audit.parity import audit_parity
+    from robo_trader.config import load_config
+
+    settings = load_config(config_file, flags=flags)
+    if settings.get("bars.source") == "bundled" and not settings.get("events.sources"):
+        flags = {**flags, "events.sources": ["bundled"]}
+    return audit_parity(strategy, params=params, config=config_file, flags=flags, progress=progress)
+
+
+def _present_parity(report: ParityReport) -> None:
+    if report.equal:
+        out.lines(out.strong(f"{report.strategy}: the backtest and the live path did the same"))
+    else:
+        title = f"{report.strategy}: the backtest and the live path differ in {report.rows} rows"
+        out.lines(out.strong(title))
+    out.lines(f"  from {report.first} on; each in seconds: " + _seconds(report))
+    out.write("")
+    columns = [out.Column("what"), out.Column("backtest", right=True), out.Column("live path", right=True)]
+    out.table(columns, [[k, str(n), str(report.live.get(k, 0))] for k, n in report.backtest.items()])
+    for one in report.differences:
+        out.write("")
+        more = f", the first of {one.rows}" if one.rows > 1 else ""
+        out.lines(out.strong(" ".join(filter(None, (one.kind, one.symbol, one.time))) + more))
+        rows = {"differs in": one.what, "backtest": one.backtest, "live path": one.live, "cause": one.cause}
+        for name, text in rows.items():
+            out.lines(f"  {name:<11} {text}")
+
+
+def _seconds(report: ParityReport) -> str:
+    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 app = single()
 
-_MONEY = "Money and rules"
 INTERRUPTED = 130
 
 
 def _money(metavar: str, name: str, text: str) -> Any:
-    return options.option(_MONEY, metavar, name, text=text)
+    return options.option(options.MONEY, metavar, name, text=text)
 
 
 @app.command(cls=RoboCommand)
@@ -38,14 +37,7 @@ def _money(metavar: str, name: str, text: str) -> Any:
 )
 def backtest(
     ctx: typer.Context,
-    strategy: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="STRATEGY",
-            help="A name from 'robo plugins', file.py, file.py:Class or module:Class.",
-            autocompletion=lambda: _strategies(),
-        ),
-    ] = None,
+    strategy: options.Strategy = None,
     symbols: options.Symbols = None,
     bars: options.Bars = None,
     events: options.Events = None,
@@ -56,26 +48,19 @@ def backtest(
     timeframe: options.Timeframe = None,
     assume_delay: options.AssumeDelay = None,
     param: options.Params = None,
-    cash: Annotated[str | None, _money("AMOUNT", "--cash", "Starting cash (default 100000).")] = None,
-    commission: Annotated[
-        str | None, _money("FRACTION", "--commission", "Of each fill's value: 0.001 is 0.1 % (default 0).")
-    ] = None,
-    slippage: Annotated[
-        str | None, _money("FRACTION", "--slippage", "Of the price, against you (default 0).")
-    ] = None,
-    risk: Annotated[
-        str | None,
-        _money(
-            "default|off|FILE", "--risk", "The risk guard's limits: the usual ones, none, or a TOML file's."
-        ),
-    ] = None,
+    cash: options.Cash = None,
+    commission: options.Commission = None,
+    slippage: options.Slippage = None,
+    risk: options.Risk = None,
     fill_rules: Annotated[
         str | None, _money("honest|stock", "--fill-rules", "Honest fills (default), or as plain Backtrader.")
     ] = None,
     fractional: Annotated[
         bool | None,
         typer.Option(
-            "--fractional/--whole", help="Fractions of a share, or whole shares only.", rich_help_panel=_MONEY
+            "--fractional/--whole",
+            help="Fractions of a share, or whole shares only.",
+            rich_help_panel=options.MONEY,
         ),
     ] = None,
     benchmark: Annotated[str | None, _money("SYMBOL", "--benchmark", "Measure against holding this.")] = None,
@@ -88,7 +73,7 @@ def backtest(
         typer.Option(
             "--check-wake",
             help="Run on the bars that the strategy's wake() names and on all, compare, and save nothing.",
-            rich_help_panel=_MONEY,
+            rich_help_panel=options.MONEY,
         ),
     ] = False,
     stamps: options.Stamps = None,
@@ -221,14 +206,3 @@ def _tell_one_trade(run: StoredRun) -> None:
 def _command(args: Iterable[str]) -> str:
     """Return the words that repeat this run, without what only shapes the output."""
     return shlex.join(["robo", *(word for word in args if word != "--json")])
-
-
-def _strategies() -> list[str]:
-    """Return the names that a shell completes."""
-    from robo_trader.errors import RoboError
-    from robo_trader.plugins import load_host
-
-    try:
-        return load_host().names("strategy")
-    except RoboError:
-        return []

@@ -48,6 +48,7 @@ def run_checks(*, config_path: str | None = None, out: str | None = None) -> lis
     subjects: list[tuple[str, Callable[[], Iterator[Check]]]] = [
         ("python", check_python),
         ("packages", check_required),
+        ("broker library", check_broker_library),
         ("command", check_command),
         ("robo.toml", settings),
         ("plugins", lambda: check_plugins(config_path)),
@@ -80,6 +81,20 @@ def check_required() -> Iterator[Check]:
     """Every required package: there, at a good version, importable."""
     for name, state, detail, fix in check_packages():
         yield Check(name, state, detail, fix)
+
+
+def check_broker_library() -> Iterator[Check]:
+    """One library for Interactive Brokers, or none: two break each other."""
+    from robo_trader.errors import UsageError
+    from robo_trader.ib.library import load
+
+    try:
+        library = load()
+    except UsageError as error:
+        # Only 'robo paper' and what speaks to a gateway needs one.
+        yield Check("broker library", "warn", error.message, error.hint or "")
+    else:
+        yield Check("broker library", "ok", f"{library.name} {library.version}")
 
 
 def check_command() -> Iterator[Check]:

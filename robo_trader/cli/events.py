@@ -250,9 +250,9 @@ def _store(config_file: str | None, *, make: bool = False) -> Iterator[EventStor
 
 def open_store(config: Config) -> EventStore:
     """Return the event store that the configuration names."""
-    from robo_trader.events.store import FILE, EventStore
+    from robo_trader.live.news.parts import open_store
 
-    return EventStore(config.resolve("events.store") or FILE)
+    return open_store(config)
 
 
 def _as_dict(event: Event) -> dict[str, Any]:

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from robo_trader import clock
 from robo_trader.cli import out
-from robo_trader.errors import UsageError, did_you_mean
+from robo_trader.errors import UsageError
 from robo_trader.records import as_dict
 
 if TYPE_CHECKING:
     from robo_trader.config import Config
-    from robo_trader.events.source import EventSource
     from robo_trader.events.store import EventStore
-    from robo_trader.live.log import Numbered
+    from robo_trader.live.news.log import Numbered
     from robo_trader.news.polling import Health
-    from robo_trader.plugins import PluginHost
     from robo_trader.records import Event
 
 
@@ -35,27 +33,33 @@ def run(
     analysts: Sequence[str] = (),
 ) -> bool:
     """Poll the sources named and return whether any of them could be read; `analysts` read what comes."""
-    from robo_trader.cli.events import open_store
+    from robo_trader.live.news.parts import make_analysts, make_sources, open_store, source_names
     from robo_trader.news.linking import Linker
     from robo_trader.news.polling import Poller
     from robo_trader.plugins import load_host
     from robo_trader.state import open_state
 
     host = load_host(config)
-    sources = _sources(host, config, names)
+    chosen = source_names(host, config, names)
+    if not chosen:
+        known = host.names("event_source")
+        raise UsageError(
+            "no event source is named", hint=f"name one: robo events fetch {known[0] if known else 'NAME'}"
+        )
+    sources = make_sources(host, chosen)
     universe = symbols if symbols is not None else config.get("run.symbols")
     if analysts and not universe:
         raise UsageError("signals of which symbols?", hint="name them: --symbols AAPL,MSFT")
-    readers = _analysts(host, analysts)
+    readers = make_analysts(host, analysts)
     with open_store(config) as store, open_state(config.resolve("state.url")) as state:
         desk = _Desk(store, as_json)
         pipeline = None
         if readers:
-            from robo_trader.live.pipeline import Pipeline
+            from robo_trader.live.news.pipeline import Pipeline
 
             pipeline = Pipeline(
                 store, readers, symbols=universe, state=state, report=desk.warn,
-                offline=_analysts(host, ["offline"]).get("offline"),
+                offline=make_analysts(host, ["offline"])["offline"],
             )  # fmt: skip
             pipeline.subscribe(desk.hear)
         poller = Poller(
@@ -78,35 +82,6 @@ def run(
     return follow or any(not one.failures for one in poller.health)
 
 
-def _analysts(host: PluginHost, names: Sequence[str]) -> dict[str, Any]:
-    """Return the analysts by name."""
-    known = host.names("analyst")
-    for name in names:
-        if name not in known:
-            raise UsageError(
-                f"there is no analyst {name!r}",
-                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
-            )
-    return {name: host.create("analyst", name) for name in dict.fromkeys(names)}
-
-
-def _sources(host: PluginHost, config: Config, names: Sequence[str]) -> dict[str, EventSource]:
-    """Return the sources by name: those asked for, else those of [events] sources that are no files."""
-    known = host.names("event_source")
-    chosen = list(names) or [name for name in config.get("events.sources") if name in known]
-    if not chosen:
-        raise UsageError(
-            "no event source is named", hint=f"name one: robo events fetch {known[0] if known else 'NAME'}"
-        )
-    for name in chosen:
-        if name not in known:
-            raise UsageError(
-                f"there is no event source {name!r}",
-                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
-            )
-    return {name: host.create("event_source", name) for name in dict.fromkeys(chosen)}
-
-
 async def _follow(poller: Any, pipeline: Any = None) -> None:
     """Poll, and read, until the process is told to end; a delivery that has begun is finished."""
     stop = asyncio.Event()
@@ -121,8 +96,10 @@ class _Desk:
     """Takes what is new: stores it, then prints it; and says when a source begins or stops to fail."""
 
     def __init__(self, store: EventStore, as_json: bool) -> None:
+        from robo_trader.live.news.parts import HealthWords
+
         self._store, self._json = store, as_json
-        self._said: dict[str, str] = {}
+        self._words = HealthWords()
         self.new = 0
 
     async def take(self, name: str, events: Sequence[Event]) -> None:
@@ -161,13 +138,9 @@ class _Desk:
 
     def report(self, health: Health) -> None:
         """Tell of a problem when it is new, and of its end."""
-        before = self._said.get(health.place, "")
-        if health.problem and health.problem != before:
-            again = "" if health.closed else f"; again in {health.wait:.0f} s"
-            out.note(f"{health.source}: {health.problem}{again}", label="warning")
-        elif before and not health.problem:
-            out.note(f"{health.source}: {health.place} answers again")
-        self._said[health.place] = health.problem
+        said = self._words.of(health)
+        if said is not None:
+            out.note(said[1], label="warning" if said[0] else "")
 
 
 def _fields(event: Event) -> dict[str, Any]:

@@ -31,11 +31,14 @@ def open_store(config: Config) -> State:
 
 def halt_store(config: Config, store: State) -> HaltStore:
     """Return the halt state in `store` and in its file; its changes go into the project's journal."""
-    return HaltStore(store, on_change=lambda halt: _journal(config, halt))
+    return HaltStore(store, on_change=lambda halt: journal_change(config, halt))
 
 
-def _journal(config: Config, halt: Halt) -> None:
-    """Write a change into the journal that is configured, or the one that sessions have left here."""
+def journal_change(config: Config, halt: Halt) -> None:
+    """Write a change into the journal that is configured, or the one that sessions have left here.
+
+    A database that is away is waited for: where time counts this comes last.
+    """
     from robo_trader.journal.halting import note_halt
 
     assert halt.when is not None, "a change has a time"

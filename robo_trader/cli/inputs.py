@@ -34,6 +34,9 @@ KEYS = {
     "analyst": "intelligence.analyst",
     "latency": "intelligence.latency",
     "risk": "risk.profile",
+    "ib": "live.ib",
+    "client_id": "live.client_id",
+    "speed": "live.speed",
 }
 
 

@@ -9,6 +9,7 @@ import typer
 DATA = "Data"
 TIME = "Time of bars"
 RUN = "Run"
+MONEY = "Money and rules"
 OUTPUT = "Output"
 
 
@@ -35,6 +36,26 @@ def run_names() -> list[str]:
     except RoboError:
         return ["last"]
 
+
+def strategy_names() -> list[str]:
+    """Return the strategies that a shell completes."""
+    from robo_trader.errors import RoboError
+    from robo_trader.plugins import load_host
+
+    try:
+        return load_host().names("strategy")
+    except RoboError:
+        return []
+
+
+Strategy = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="STRATEGY",
+        help="A name from 'robo plugins', file.py, file.py:Class or module:Class.",
+        autocompletion=lambda: strategy_names(),
+    ),
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=OUTPUT)]
 Out = Annotated[
@@ -110,3 +131,21 @@ Params = Annotated[
     option(RUN, "KEY=VALUE", "--param", "-p", text="A parameter of the strategy; may be repeated."),
 ]
 Seed = Annotated[str | None, option(RUN, "N", "--seed", text="Seed of everything random (default 0).")]
+
+Cash = Annotated[str | None, option(MONEY, "AMOUNT", "--cash", text="Starting cash (default 100000).")]
+Commission = Annotated[
+    str | None,
+    option(MONEY, "FRACTION", "--commission", text="Of each fill's value: 0.001 is 0.1 % (default 0)."),
+]
+Slippage = Annotated[
+    str | None, option(MONEY, "FRACTION", "--slippage", text="Of the price, against you (default 0).")
+]
+Risk = Annotated[
+    str | None,
+    option(
+        MONEY,
+        "default|off|FILE",
+        "--risk",
+        text="The risk guard's limits: the usual ones, none, or a TOML file's.",
+    ),
+]

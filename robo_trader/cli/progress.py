@@ -51,6 +51,10 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Draw nothing more; may be called twice."""
         self._timer.cancel()
         with self._lock:
             self._show = False

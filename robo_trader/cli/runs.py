@@ -108,11 +108,24 @@ def _number(value: float | None, form: str) -> str:
 def show(
     run: Run = "last", folder: Out = None, config_file: ConfigFile = None, as_json: Json = False
 ) -> None:
-    """Show a run's numbers, its warnings and how to repeat it."""
-    from robo_trader.cli import summary
-    from robo_trader.runs import find_run
+    """Show a run's numbers, its warnings and how to repeat it.
 
-    found = find_run(runs_folder(folder, config_file), run)
+    Of a RUN that only the journal of paper and live sessions holds: what it did, and how long its
+    sessions lived.
+    """
+    from robo_trader.cli import summary
+    from robo_trader.cli.found import find_anywhere
+
+    anywhere = find_anywhere(run, folder, config_file)
+    if anywhere.run is None:
+        from robo_trader.cli.story import facts_of, lines_of, plain_facts
+
+        if as_json:
+            out.print_json(plain_facts(facts_of(anywhere, "run")))
+        else:
+            out.lines("\n".join(lines_of(anywhere, "run")))
+        return
+    found = anywhere.run
     if as_json:
         out.print_json({**found.document, "run_dir": str(found.run_dir)})
         return

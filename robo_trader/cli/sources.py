@@ -229,6 +229,21 @@ class JournalTables(Source):
             for row in self._reader.halts(self._number)
         ]
 
+    def sessions(self) -> list[dict[str, Any]]:
+        """The sessions of this run and how long each lived, by its heartbeats; times are ISO-8601."""
+        from robo_trader.journal.uptime import sessions_of
+
+        return [
+            {
+                "session": life.number, "start": iso(to_ns(life.start)),
+                "end": None if life.end is None else iso(to_ns(life.end)), "state": life.state,
+                "note": life.note, "alive_s": round(life.alive, 3), "online_s": round(life.online, 3),
+                "heartbeats": life.beats,
+                **{name: life.row[name] for name in ("account", "place", "simulated", "library", "send")},
+            }
+            for life in sessions_of(self._reader, self.id)
+        ]  # fmt: skip
+
     def all_orders(self) -> list[OrderRecord]:
         """Every order, for a session's own story."""
         return [self._order(row) for row in self._reader.rows("orders", "run = :run", run=self._number)]

@@ -1,111 +1,123 @@
-"""`robo status`: the halt state, who is running, and each limit with its use and headroom."""
+"""`robo status`: the halt state, who is running and what they did, and each limit with its headroom."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated
 
-from robo_trader.cli import out
+import typer
+
+from robo_trader.cli import figures, out
 from robo_trader.cli.help import RoboCommand, example, single
 from robo_trader.cli.options import ConfigFile, Json
+from robo_trader.cli.style import coloured, is_terminal
 
 if TYPE_CHECKING:
-    from robo_trader.config import Config
-    from robo_trader.risk.usage import Published
+    from robo_trader.cli.situation import Observer, Session, Situation
 
 app = single()
 
+#: Seconds between two looks.
+_EVERY = 1.0
+
 
 @app.command(cls=RoboCommand)
-@example("robo status", "robo status --json")
-def status(config_file: ConfigFile = None, as_json: Json = False) -> None:
-    """Show the halt state, and each limit with its use and headroom.
+@example("robo status", "robo status --watch", "robo status --json")
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every second, until Ctrl-C.")] = False,
+    config_file: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show the halt state, the sessions, and each limit with its use and headroom.
 
+    With --watch on a terminal a page that follows what goes on; with --watch --json one object a line.
     Use and headroom are what the last session published; without one only the limits are known.
     """
-    from robo_trader.cli import halts
+    from robo_trader.cli.situation import Observer
     from robo_trader.config import load_config
-    from robo_trader.errors import RoboError
-    from robo_trader.risk.halt import HaltStore
-    from robo_trader.risk.usage import published
 
-    config = load_config(config_file)
-    store = halts.open_store(config)
-    halt = HaltStore(store).read()
-    problems = []
-    running: list[dict[str, Any]] = []
-    used: Published | None = None
-    try:
-        running, used = halts.sessions(store), published(store)
-    except RoboError as error:
-        problems.append(str(error))
-    limits, problem = _limits(config)
-    problems += [problem] if problem else []
-    rows = _rows(limits, used)
-    if as_json:
-        out.print_json(
-            {
-                "halt": halt.as_dict(),
-                "sessions": running,
-                "profile": config.get("risk.profile"),
-                "used_at": used.at if used else None,
-                "limits": rows,
-                "problems": problems,
-            }
-        )
+    observer = Observer(load_config(config_file))
+    if watch and (as_json or is_terminal(sys.stdout)):
+        with contextlib.suppress(KeyboardInterrupt):
+            (_stream if as_json else _follow)(observer)
         return
-    out.lines(out.strong(out.harmless(halt.text())))
-    for row in running:
-        out.lines(f"session {out.harmless(row['name'])}: last sign of life {row['seconds']:g} s ago")
+    now = observer.look()
+    if as_json:
+        out.print_json(now.as_dict())
+    else:
+        _print(now)
+
+
+def _stream(observer: Observer) -> None:
+    """Write a line of JSON each second."""
+    pause = threading.Event()
+    while True:
+        out.write(json.dumps(out.plain(observer.look().as_dict())))
+        sys.stdout.flush()  # whoever reads a pipe wants it now
+        pause.wait(_EVERY)
+
+
+def _follow(observer: Observer) -> None:
+    """Draw the page each second, over the whole terminal, which is given back as it was."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from robo_trader.cli.watch import fitting
+
+    console = Console(highlight=False, markup=False, emoji=False, no_color=not coloured(sys.stdout))
+    pause = threading.Event()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(fitting(observer.look(), console), refresh=True)
+            pause.wait(_EVERY)
+
+
+def _print(now: Situation) -> None:
+    """Print it once, plainly."""
+    out.lines(out.strong(out.harmless(now.halt.text())))
+    for session in now.current:
+        _print_session(session)
+    if now.past:
+        out.lines(out.harmless(now.past))
     out.write("")
     columns = [out.Column("limit"), out.Column("of", fold=True)]
     columns += [out.Column(name, right=True) for name in ("limit", "used", "headroom")]
-    out.table(columns, [[row["rule"], row["scope"], *_shown(row)] for row in rows])
-    if config.get("risk.profile") == "off":
+    out.table(columns, [[row["rule"], row["scope"], *figures.limit(row)] for row in now.rows])
+    if now.profile == "off":
         out.note("the risk profile is off: nothing is limited", label="warning")
-    elif used is None:
+    elif now.used is None:
         out.note("no session has published what it uses; these are the limits alone", label="note")
     else:
-        out.note(f"used as published at {used.at.isoformat().replace('+00:00', 'Z')}", label="note")
-    for text in problems:
+        out.note(f"used as published at {now.used.at:%Y-%m-%d %H:%M:%S}Z", label="note")
+    for text in now.problems:
         out.note(text, label="warning")
 
 
-def _limits(config: Config) -> tuple[dict[str, str], str]:
-    """Return each rule's limit as text, and what kept the profile from being read."""
-    from robo_trader.errors import RoboError
-    from robo_trader.plugins import load_host
-    from robo_trader.risk.profile import load_guard
-
-    try:
-        guard = load_guard(config, load_host(config, third_party=False))
-    except RoboError as error:
-        return {}, f"the risk profile cannot be read without plugins: {error}"
-    return (guard.labels() if guard is not None else {}), ""
-
-
-def _rows(limits: dict[str, str], used: Published | None) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for rule, usage in used.rows if used else ():
-        rows.append(
-            {"rule": rule, "scope": usage.scope, "limit": usage.limit, "used": usage.used,
-             "headroom": usage.headroom, "label": limits.get(rule, "")}
-        )  # fmt: skip
-    told = {row["rule"] for row in rows}
-    for rule, label in limits.items():
-        if rule not in told:
-            rows.append(
-                {"rule": rule, "scope": "", "limit": None, "used": None, "headroom": None, "label": label}
-            )
-    return rows
-
-
-def _shown(row: dict[str, Any]) -> list[str]:
-    """Return limit, use and headroom as text, in the limit's own unit."""
-    from robo_trader.risk.limits import percent
-
-    if row["used"] is None:
-        return [row["label"] or "–", "–", "–"]
-    figures = [row["limit"], row["used"], row["headroom"]]
-    if row["rule"] in ("correlation", "orders_per_minute"):
-        return [f"{figure:.4g}" for figure in figures]
-    return [percent(figure) for figure in figures]
+def _print_session(session: Session) -> None:
+    about = session.about
+    told = figures.age(session.seconds)
+    told = f"silent for {told}" if session.silent else f"last sign of life {told} ago"
+    phase = "stopped, " if session.stopped else ""
+    words = [f"{session.name}: {phase}{told}"]
+    words += [f"{about['strategy']}, {session.mode}"] if about.get("strategy") and session.mode else []
+    shown = ("account",) if session.stopped else ("account", "line")  # What has ended has no line.
+    words += [f"{name} {about[name]}" for name in shown if about.get(name)]
+    words += [
+        f"{name} {figures.money(about[name])}" for name in ("value", "cash") if about.get(name) is not None
+    ]
+    held = [
+        f"{figures.size(size)} {symbol}"
+        for symbol, size in sorted((about.get("positions") or {}).items())
+        if figures.number(size)
+    ]
+    words += ["holds " + ", ".join(held)] if held else []
+    out.lines(out.harmless("; ".join(words)))
+    if about.get("blocked"):
+        out.lines(out.harmless(f"  no new orders: {about['blocked']}"))
+    for text in about.get("trouble") or ():
+        if str(about.get("blocked") or "-") in str(text):
+            continue  # Told in the line above.
+        out.lines(out.harmless(f"  trouble: {text}"))

@@ -327,6 +327,7 @@ def session_facts(source: JournalTables, row: dict[str, Any]) -> dict[str, Any]:
         **chosen,
         "halts": source.halts(),
         "warnings": [],
+        "sessions": source.sessions(),
     }
 
 
@@ -360,7 +361,35 @@ def run_lines(facts: dict[str, Any]) -> list[str]:
         ]
     if facts["halts"]:
         lines += ["", *halt_lines(facts["halts"])]
+    if facts.get("sessions"):
+        lines += ["", *session_lines(facts["sessions"])]
     return lines
+
+
+def session_lines(sessions: Sequence[Mapping[str, Any]], most: int = 40) -> list[str]:
+    """Return the last `most` sessions of a run: when, how they ended, how long they lived."""
+    lived = sum(one["alive_s"] for one in sessions)
+    count = "1 session" if len(sessions) == 1 else f"{len(sessions):,} sessions"
+    lines = [f"{count}, alive for {_span(lived)} by heartbeats"]
+    if len(sessions) > most:
+        lines.append(f"  {len(sessions) - most:,} earlier ones")
+    for one in sessions[-most:]:
+        start = datetime.fromisoformat(one["start"])
+        where = "simulated" if one["simulated"] else one["place"] or "nowhere"
+        sent = "" if one["send"] else ", a preview"
+        note = f": {one['note']}" if one["note"] else ""
+        lived = f"alive {_span(one['alive_s'])}, online {_span(one['online_s'])}"
+        lines.append(
+            f"  {one['session']:>3}  {start:%Y-%m-%d %H:%M}Z  {one['state']:<11}  {lived}"
+            f"  {one['account']} at {where}{sent}{note}"
+        )
+    return lines
+
+
+def _span(seconds: float) -> str:
+    """Return seconds as hours and minutes."""
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
 def halt_lines(halts: Sequence[Mapping[str, Any]], most: int = 100) -> list[str]:

@@ -49,14 +49,16 @@ class Recorder:
     `on_fill` and `on_decision` are called at once, for observers; None costs nothing. `fills` are
     raw until `fill_records` makes them; `marks` are the account at the ends of sessions: (time,
     session, value, cash, fund value). `place` says where in the run a fill happens: how many
-    sessions were marked before it.
+    sessions were marked before it. Ids of orders count from `first_order_id`.
     """
 
     def __init__(
         self,
         on_fill: Callable[[Fill], None] | None = None,
         on_decision: Callable[[Decision], None] | None = None,
+        first_order_id: int = 1,
     ) -> None:
+        self._first = first_order_id
         self.events: list[Event] = []
         self.marks: list[tuple[int, Any, float, float, float]] = []
         self.cheats: list[str] = []
@@ -78,7 +80,7 @@ class Recorder:
 
     def order_id(self, ref: int) -> int:
         """Return the run's own id for Backtrader's process-wide `order.ref`, giving the next if new."""
-        return self._ids.setdefault(ref, len(self._ids) + 1)
+        return self._ids.setdefault(ref, len(self._ids) + self._first)
 
     def order(self, order: Any, time: int, oco: int | None) -> None:
         """Note a new order with its submission `time` (ns UTC) and its OCO leader's ref."""
@@ -112,6 +114,21 @@ class Recorder:
         self.fills.append(raw)
         if self._on_fill is not None:
             self._on_fill(self._fill_record(raw))
+
+    def know(self, ref: int, order_id: int) -> None:
+        """Let an order of an earlier session keep its id."""
+        self._ids[ref] = order_id
+        self._first -= 1
+
+    def recharge(self, index: int, commission: float) -> None:
+        """Note what the fill number `index` cost, once that is known."""
+        order, time, size, price, _, because, place = self.fills[index]
+        self.fills[index] = (order, time, size, price, commission, because, place)
+
+    def replace_fill(self, index: int, size: float, price: float, commission: float) -> None:
+        """Note that the fill number `index` was corrected."""
+        order, time, _, _, _, because, place = self.fills[index]
+        self.fills[index] = (order, time, size, price, commission, because, place)
 
     def mark(self, time: int, session: Any, value: float, cash: float, fund: float) -> None:
         """Note the account at the end of a session."""

@@ -127,6 +127,17 @@ class EventStore:
             row = connection.execute(query.where(EVENTS.c.id == id)).first()
         return None if row is None else _event(row).event
 
+    def holds(self, ids: Collection[str]) -> frozenset[str]:
+        """Return which of these ids are ids of events that are here."""
+        wanted, found = sorted(ids), set[str]()
+        with self._database.connection() as connection:
+            for start in range(0, len(wanted), _CHUNK):
+                chunk = wanted[start : start + _CHUNK]
+                found.update(
+                    connection.execute(sa.select(EVENTS.c.id).where(EVENTS.c.id.in_(chunk))).scalars()
+                )
+        return frozenset(found)
+
     def find(self, start: str, *, limit: int = 20) -> list[str]:
         """Return the ids that begin with `start`, sorted, at most `limit`."""
         with self._database.connection() as connection:

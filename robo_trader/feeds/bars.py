@@ -99,7 +99,7 @@ def to_backtrader_days(ns: NDArray[np.int64]) -> NDArray[np.float64]:
     if not tod.any():
         return base
     seconds, rest_of_second = np.divmod(tod, 1_000_000)
-    if rest_of_second.any():
+    if len(tod) < 100 or rest_of_second.any():
         distinct, which = np.unique(tod, return_inverse=True)
     else:
         # Whole seconds are counted instead of sorted: a tenth of the time.

@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -46,7 +47,8 @@ class Line:
     `account` must belong to the login where it is given. `watch_only` asks for no orders at the start, for a
     client that only reads. `timeout` bounds the start and each request; a line that told nothing for
     `heartbeat` is asked for the time, and lost when no answer comes for as long again. Pauses between
-    tries double from `retry_first` to `retry_most`.
+    tries double from `retry_first` to `retry_most`. The library keeps to the broker's limit of messages per
+    second unless the line is `unthrottled`, for a gateway that has none.
     """
 
     host: str = "127.0.0.1"
@@ -58,6 +60,7 @@ class Line:
     heartbeat: float = 10.0
     retry_first: float = 0.5
     retry_most: float = 30.0
+    unthrottled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65_536:
@@ -80,6 +83,7 @@ class Connection:
         self._closing = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: list[Problem] = []
+        self._overhear: list[Callable[[Message], None]] = []
         self._attempt = 0
         self._up = False
         self._thread = threading.Thread(target=self._run, name="ib line", daemon=True)
@@ -97,6 +101,11 @@ class Connection:
     def up(self) -> bool:
         """True while requests can be made."""
         return self._up
+
+    @property
+    def attempt(self) -> int:
+        """How often a connection was tried; it changes with each break."""
+        return self._attempt
 
     @property
     def opened(self) -> Opened:
@@ -138,7 +147,30 @@ class Connection:
         except (CancelledError, TimeoutError):
             raise LineDownError(_DOWN, hint=_WAIT) from None
 
+    def time(self, timeout: float | None = None) -> datetime:
+        """Return the gateway's time, in whole seconds; what it sent before that has been heard by then."""
+        return self.call(lambda ib: self._time(), timeout)
+
+    async def ask_time(self) -> datetime:
+        """As `time`, for requests that run in the line's thread."""
+        return await self._time()
+
     # --- in the line's thread
+
+    async def _time(self) -> datetime:
+        # The library keeps one answer for all who ask: those who ask at once would wait for ever.
+        async with self._asking_time:
+            theirs: datetime = await self._ib.reqCurrentTimeAsync()
+        return theirs
+
+    @contextlib.contextmanager
+    def overheard(self, take: Callable[[Message], None]) -> Iterator[None]:
+        """Hand every message to `take` too while the block runs: for what is asked by `call`."""
+        self._overhear.append(take)
+        try:
+            yield
+        finally:
+            self._overhear.remove(take)
 
     def _run(self) -> None:
         try:
@@ -151,7 +183,10 @@ class Connection:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stir = asyncio.Event()
+        self._asking_time = asyncio.Lock()
         self._ib = load().new()
+        if self.line.unthrottled:
+            self._ib.client.MaxRequests = 0
         tap(self._ib, self._hear)
         self._ib.client.apiError += self._broke
         self._ib.disconnectedEvent += self._broke
@@ -180,6 +215,8 @@ class Connection:
         if isinstance(message, Problem) and message.id == -1:
             self._told.append(message)
             del self._told[:-100]
+        for take in self._overhear:
+            take(message)
         self._deliver(message)
 
     def _broke(self, *_: Any) -> None:
@@ -215,7 +252,7 @@ class Connection:
             raise account_not_found(line.account, accounts)
         try:
             async with asyncio.timeout(line.timeout):
-                theirs = await ib.reqCurrentTimeAsync()
+                theirs = await self._time()
         except (TimeoutError, ConnectionError) as error:
             ib.disconnect()
             raise BrokerError(
@@ -245,7 +282,7 @@ class Connection:
                 return "the gateway closed the connection"
             try:
                 async with asyncio.timeout(beat):
-                    await self._ib.reqCurrentTimeAsync()
+                    await self._time()
             except TimeoutError:
                 return f"the gateway has not answered for {beat:g} s"
             except ConnectionError:

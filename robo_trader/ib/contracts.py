@@ -160,15 +160,21 @@ class ContractName:
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
-    """A contract that the broker knows. `tick` is the smallest price step, `zone` the broker's zone name."""
+    """A contract that the broker knows. `tick` is the smallest price step, `zone` the broker's zone name.
+
+    `known` is the instrument that it is, where somebody knows: the bars that a rehearsal plays say so.
+    """
 
     name: ContractName
     long_name: str
     tick: float
     zone: str
+    known: Instrument | None = None
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the instrument under the name that the user gave it."""
+        if self.known is not None:
+            return replace(self.known, symbol=symbol)
         name = self.name
         known = _CALENDARS.get(name.primary) or _CALENDARS.get(name.exchange)
         return Instrument(

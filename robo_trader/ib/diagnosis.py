@@ -44,9 +44,7 @@ async def why_not(
     if isinstance(error, socket.gaierror):
         return BrokerError(f"there is no host {host!r}", hint="use 127.0.0.1 for this machine")
     try:
-        heard = await _ask(host, port, _hello(), wait) or await _ask(
-            host, port, b"GET / HTTP/1.0\r\n\r\n", wait
-        )
+        heard = await _ask(host, port, _hello(), wait) or await _ask(host, port, _WEB, wait)
     except ConnectionRefusedError:
         return BrokerError(f"nothing listens at {place}", hint=_PORTS)
     except OSError as failed:

@@ -43,6 +43,16 @@ _ENDED = frozenset(("Cancelled", "ApiCancelled"))
 #: Errors about an order that leave it as it was: warnings, and cancellations that came too late.
 HARMLESS = frozenset((135, 161, 165, 202, 399, 404, 10147, 10148, 10167))
 
+#: A cancellation was carried out; the status says so too.
+_CONFIRMED = 202
+#: An order that is to be changed is not there; of a new order, its parent.
+_NO_PARENT = 135
+#: An order cannot be cancelled: it is unknown, or over.
+_NOT_FOUND = 10147
+_NOT_CANCELLED = (_NOT_FOUND, 10148)
+#: A request or an order that is not valid, or not allowed.
+_INVALID = 321
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -127,6 +137,7 @@ class Order:
     refused: str = ""
     told: str = ""  # the latest status that does not end the order
     ended: bool = False
+    called_back: bool = False
     state: State = State.CREATED
     fills: dict[str, Execution] = field(default_factory=dict)
 
@@ -171,14 +182,22 @@ class Orders:
         self._by_perm: dict[int, Order] = {}
         self._owner: dict[str, Order] = {}  # by an execution's name
         self._commissions: dict[str, Commission] = {}
+        self._costs: dict[str, dict[int, Commission]] = {}  # by execution and number of its correction
+        self._unpaid: dict[str, Order] = {}
         self._early: dict[tuple[int, int], list[OrderStatus]] = {}
+        self._short: dict[str, Order] = {}
+        self._parked: dict[str, Order] = {}
 
     def announce(self, ref: str, *, client_id: int, order_id: int, side: Side, size: Decimal) -> Order:
-        """Record an order of ours before it is sent; `ref` is its unique reference."""
+        """Record an order of ours before it is sent; `ref` is its unique reference.
+
+        `order_id` 0 is that of an earlier session, until the broker tells it.
+        """
         if not ref or ref in self._orders:
             raise UsageError(f"the order reference {ref!r} is empty or taken", hint="make a new one")
         order = self._orders[ref] = Order(ref, client_id, order_id, side, size)
-        self._by_id[client_id, order_id] = order
+        if order_id:
+            self._by_id[client_id, order_id] = order
         return order
 
     def resize(self, ref: str, size: Decimal) -> tuple[Change, ...]:
@@ -187,19 +206,41 @@ class Orders:
         order.size = size
         return self._settle(order)
 
+    def call_back(self, ref: str) -> None:
+        """Record that an order's cancellation was asked for: refusals may be of that from now on."""
+        if ref in self._orders:
+            self._orders[ref].called_back = True
+
     def __iter__(self) -> Iterator[Order]:
         return iter(self._orders.values())
+
+    def parked(self) -> list[str]:
+        """Return the references of our orders that the broker parked: it may hold them, or may not."""
+        return [ref for ref, order in self._parked.items() if order.ours]
 
     def get(self, ref: str) -> Order | None:
         """Return the order with this reference."""
         return self._orders.get(ref)
 
+    def highest(self, client_id: int) -> int:
+        """Return the highest number that this client is known to have given to an order, 0 for none."""
+        return max((number for client, number in self._by_id if client == client_id), default=0)
+
     def commission(self, fill: Execution) -> Commission | None:
         """Return what `fill` cost; a correction keeps the old one's until its own arrives."""
         name, number = split_id(fill.exec_id)
-        known = (n for n in self._commissions if split_id(n)[0] == name and split_id(n)[1] <= number)
-        latest = max(known, key=lambda n: split_id(n)[1], default=None)
-        return self._commissions[latest] if latest is not None else None
+        costs = self._costs.get(name, {})
+        latest = max((n for n in costs if n <= number), default=None)
+        return costs[latest] if latest is not None else None
+
+    def owed(self) -> list[str]:
+        """Return the references of our orders of which executions or commissions are still to come."""
+        self._unpaid = {ref: order for ref, order in self._unpaid.items() if self.uncharged(order)}
+        return [ref for ref, order in {**self._short, **self._unpaid}.items() if order.ours]
+
+    def uncharged(self, order: Order) -> bool:
+        """Tell whether the commission of one of an order's fills is not known."""
+        return any(self.commission(fill) is None for fill in order.fills.values())
 
     def position(self, account: str, con_id: int) -> Decimal:
         """Return the signed size that the executions of a contract in `account` add up to."""
@@ -242,6 +283,10 @@ class Orders:
                 return None
         if order is None or (perm_id and order.perm_id):
             return None if perm_id else order  # one that has another permanent id is another order
+        if order_id and not order.order_id:
+            # Of an earlier session: the broker tells under which number this client may speak of it.
+            order.client_id, order.order_id = client_id, order_id
+            self._by_id[client_id, order_id] = order
         if perm_id:
             order.perm_id = perm_id
             self._by_perm[perm_id] = order
@@ -281,6 +326,7 @@ class Orders:
                 changes.append(Conflict(order.ref, f"execution {new.exec_id} came twice and differs"))
             return tuple(changes)
         order.fills[name], self._owner[name] = new, order
+        self._unpaid[order.ref] = order
         changes.append(Filled(order.ref, new) if old is None else Corrected(order.ref, old, new))
         if new.exec_id in self._commissions:
             changes.append(Charged(order.ref, self._commissions[new.exec_id]))
@@ -290,7 +336,8 @@ class Orders:
         if self._commissions.get(new.exec_id) == new:
             return ()
         self._commissions[new.exec_id] = new
-        name, _ = split_id(new.exec_id)
+        name, number = split_id(new.exec_id)
+        self._costs.setdefault(name, {})[number] = new
         order = self._owner.get(name)
         current = order is not None and order.fills[name].exec_id == new.exec_id
         return (Charged(order.ref, new),) if order is not None and current else ()
@@ -309,17 +356,33 @@ class Orders:
         changes: list[Change] = []
         if order is None:
             order, changes = self._adopt(new, new.size)
-        if order.size is None:
+        if order.size is None or order.executed <= new.size < order.size:
+            # Of a group the broker makes the rest smaller by what was filled.
             order.size = new.size
+        if new.status == "Filled":
+            # No status has to say so too: what no execution tells of is asked for.
+            order.reported = max(order.reported, new.size)
         self._hear(order, new.status)
         return (*changes, *self._settle(order))
 
     def _problem(self, new: Problem) -> tuple[Change, ...]:
         # An error carries our own client's number only, which is the one that was announced.
-        order = next((o for o in reversed(self._orders.values()) if o.ours and o.order_id == new.id), None)
+        order = next(
+            (o for o in reversed(self._orders.values()) if o.ours and o.order_id == new.id > 0), None
+        )
         if order is None:
             return ()
-        if new.code not in HARMLESS and not 2100 <= new.code < 2200:
+        if new.code == _CONFIRMED:
+            return ()
+        if new.code in _NOT_CANCELLED and order.told == "Inactive":
+            # Parked for good: what cannot be cancelled any more is over.
+            order.ended = True
+            order.refused = order.refused or f"error {new.code}: {new.text}"
+        # Of an order that nothing was heard of, these say that the broker does not have it.
+        unknown = new.code in (_NO_PARENT, _NOT_FOUND) and not order.told and not order.reported
+        if new.code == _INVALID and order.called_back:
+            pass  # The cancellation may be what was refused: a gateway can be read-only.
+        elif unknown or (new.code not in HARMLESS and not 2100 <= new.code < 2200):
             order.refused = f"error {new.code}: {new.text}"
         changes = self._settle(order)
         return changes or ((Warned(order.ref, new.code, new.text),) if not order.state.over else ())
@@ -332,9 +395,17 @@ class Orders:
             order.told = status
 
     def _settle(self, order: Order) -> tuple[Change, ...]:
+        if order.missing > 0:
+            self._short[order.ref] = order
+        else:
+            self._short.pop(order.ref, None)
         before, after = order.state, order._compute()
         if before == after:
             return ()
         order.state = after
+        if after is State.INACTIVE:
+            self._parked[order.ref] = order
+        else:
+            self._parked.pop(order.ref, None)
         reason = order.refused if after in (State.REJECTED, State.INACTIVE, State.CANCELLED) else ""
         return (Moved(order.ref, before, after, reason),)

@@ -11,7 +11,7 @@ with the broker's reason. A bar that is still growing is never returned.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from robo_trader.errors import BrokerError, DataError, UsageError, did_you_mean
 from robo_trader.ib.connection import Connection, Line
 from robo_trader.ib.contracts import ContractName, Qualified, qualify
 from robo_trader.ib.history_cache import COLUMNS, HistoryCache, Piece
+from robo_trader.ib.messages import PriceBar
 from robo_trader.ib.pacing import Pace, Pacer
 
 #: The broker's bar sizes, the finest first. Longer bars are made of these: where they are cut is then ours.
@@ -163,7 +164,7 @@ class _Fetch:
         self._patience = timeout + pacer.pace.window
         self._contract = connection.library.contract(**series.contract.name.fields())
         # The gateway's clock, not ours: a replay lives in another year.
-        self._now: datetime = connection.call(lambda ib: ib.reqCurrentTimeAsync())
+        self._now = connection.time()
 
     def all(self, start: date | None, end: date | None) -> Piece:
         last = min(end or date.max, self._now.date())
@@ -287,6 +288,14 @@ def _piece_of(bars: list[Any], size: Timeframe) -> Piece:
     table = np.array(values, dtype=np.float64).reshape(len(bars), len(COLUMNS))
     table[:, 4] = np.maximum(table[:, 4], 0.0)  # -1 where a kind of price has no volume
     return Piece(np.array(stamps, dtype=np.int64), table, to_ns(clock.now()))
+
+
+def frame_of(bars: Sequence[PriceBar], symbol: str, series: Series) -> BarFrame:
+    """Return finished bars, in time order, as the frame that a backtest would have of them."""
+    values = [[bar.open, bar.high, bar.low, bar.close, bar.volume] for bar in bars]
+    at = np.array([bar.at for bar in bars], dtype=np.int64)
+    table = np.array(values, dtype=np.float64).reshape(len(bars), len(COLUMNS))
+    return _frame(Piece(at, table, 0), symbol, series)
 
 
 def _frame(piece: Piece, symbol: str, series: Series) -> BarFrame:

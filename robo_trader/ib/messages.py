@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from robo_trader.records import Side
 
@@ -48,7 +49,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
-    """The broker holds this order: `size` in shares or contracts, `status` in the broker's word."""
+    """The broker holds this order: `size` in shares or contracts, `status` in the broker's word.
+
+    `limit` and `stop` are prices where its type has them; what a trailing stop stands at moves and is None.
+    """
 
     order_id: int
     client_id: int
@@ -60,6 +64,27 @@ class OpenOrder:
     size: Decimal
     type: str
     status: str
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedOrder:
+    """An order that the broker no longer works: how it ended and how much of `size` was `filled`.
+
+    Its frame names no client and no order id. `reason` is the broker's text.
+    """
+
+    ref: str
+    perm_id: int
+    con_id: int
+    account: str
+    side: Side
+    size: Decimal
+    filled: Decimal
+    type: str
+    status: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +181,58 @@ class Bars:
     snapshot: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a contract is quoted at, as it stood `at` our clock: all that is known, not only what changed.
+
+    A price that there is none of is None, and its size then 0. `traded_at` is when `last` was traded.
+    `delayed` data are some fifteen minutes old; `halted` also holds in a volatility pause.
+    """
+
+    con_id: int
+    symbol: str
+    at: datetime
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    bid_size: Decimal = Decimal(0)
+    ask_size: Decimal = Decimal(0)
+    last_size: Decimal = Decimal(0)
+    traded_at: datetime | None = None
+    halted: bool = False
+    delayed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One tick of a tick-by-tick line, `at` the broker's time, in whole seconds.
+
+    Of the kinds ``Last`` and ``AllLast`` it has `price` and `size`, of ``BidAsk`` the other four.
+    """
+
+    con_id: int
+    symbol: str
+    kind: Literal["Last", "AllLast", "BidAsk"]
+    at: datetime
+    price: float = 0.0
+    size: Decimal = Decimal(0)
+    bid: float = 0.0
+    ask: float = 0.0
+    bid_size: Decimal = Decimal(0)
+    ask_size: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stirred:
+    """Nothing of the broker's: something else waits for whoever waits for messages."""
+
+
 Message = (
     Opened
     | Lost
     | Failed
     | OpenOrder
+    | CompletedOrder
     | OrderStatus
     | Execution
     | Commission
@@ -168,4 +240,7 @@ Message = (
     | Position
     | AccountValue
     | Bars
+    | Quote
+    | Tick
+    | Stirred
 )

@@ -32,30 +32,55 @@ class BarJoin:
     """Finished bars, each once and in order, from snapshots and updates. Pure; not for several threads.
 
     `last` is the stamp of the latest finished bar. `holes` holds (last bar before, first bar after) for
-    each snapshot that did not reach back to what was known, so that bars may be missing between.
+    each snapshot that did not reach back to what was known, so that bars may be missing between. `changed`
+    holds stamps of bars whose prices changed after they were finished. While it is `held` none is finished.
     """
 
     def __init__(self, last: int | None = None) -> None:
         self.last = last
         self.holes: list[tuple[int, int]] = []
+        self.changed: list[int] = []
+        self.held = False
         self._open: dict[int, PriceBar] = {}
+        self._latest: PriceBar | None = None
+
+    def hold(self) -> None:
+        """Finish nothing before the next snapshot: what happens meanwhile may not be told."""
+        self.held = True
+
+    @property
+    def growing(self) -> int | None:
+        """The stamp of the bar in the making, None where nothing is known of one."""
+        return max(self._open, default=None)
 
     def take(self, told: Bars) -> tuple[PriceBar, ...]:
         """Return the bars that are finished now: all that are known but the latest, which may grow."""
         known = self.last
+        if told.snapshot:
+            self.held = False
         if told.snapshot and told.bars and known is not None and told.bars[0].at > known:
             self.holes.append((known, told.bars[0].at))
         for bar in told.bars:
             if known is None or bar.at > known:
                 self._open[bar.at] = bar
+            elif self._latest is not None and bar.at == known and _prices(bar) != _prices(self._latest):
+                self.changed.append(bar.at)
+                self._latest = bar
         return self.finish(max(self._open, default=0))
 
     def finish(self, before: int) -> tuple[PriceBar, ...]:
         """Return the open bars stamped before `before`, because a clock says that they are over."""
+        if self.held:
+            return ()
         done = tuple(self._open.pop(at) for at in sorted(self._open) if at < before)
         if done:
-            self.last = done[-1].at
+            self._latest = done[-1]
+            self.last = self._latest.at
         return done
+
+
+def _prices(bar: PriceBar) -> tuple[float, ...]:
+    return bar.open, bar.high, bar.low, bar.close
 
 
 class BarStream:
@@ -80,7 +105,7 @@ class BarStream:
 
         async def ask(ib: Any) -> None:
             self._forget(ib)
-            now: datetime = await ib.reqCurrentTimeAsync()
+            now = await self._connection.ask_time()
             asked = days if since is None else max(1, (now - self._time(since) + _MARGIN).days)
             bars = await ib.reqHistoricalDataAsync(
                 contract,

@@ -37,11 +37,14 @@ class LLMSignal(bt.Indicator):
                 f"signal {self.p.role!r} was asked for something that is not a bar feed",
                 hint="pass one of self.bars",
             )
-        self._columns: SignalColumns = self._tape().columns(
+        self._tape = self._found_tape()
+        self._place = (frame.symbol, frame.instrument.symbol)
+        #: What is known before the first bar; in a live session neither bars nor signals are all there yet.
+        self._columns: SignalColumns = self._tape.columns(
             self.p.role, frame.symbol, frame.end, frame.instrument.symbol
         )
 
-    def _tape(self) -> SignalTape:
+    def _found_tape(self) -> SignalTape:
         """Return the tape that was given, else the run's, else an empty one."""
         if self.p.tape is not None:
             return self.p.tape  # type: ignore[no-any-return]
@@ -53,8 +56,12 @@ class LLMSignal(bt.Indicator):
 
     def next(self) -> None:
         i = len(self.data) - 1
+        said = self._columns
+        if self._tape.growing or i >= len(said.value):
+            symbol, instrument = self._place
+            said, i = self._tape.at(self.p.role, symbol, int(self.data.frame.end[i]), instrument), 0
         for alias in self.getlinealiases():
-            getattr(self.lines, alias)[0] = float(getattr(self._columns, alias)[i])
+            getattr(self.lines, alias)[0] = float(getattr(said, alias)[i])
 
     def once(self, start: int, end: int) -> None:
         for alias in self.getlinealiases():

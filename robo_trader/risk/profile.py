@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,21 @@ BUILT_IN = (
 _SECTORS = "sectors"
 
 
-def load_guard(config: Config, host: PluginHost, *, halts: Halts | None = None) -> Guard | None:
-    """Return the guard that ``risk.profile`` describes, or None for ``off``.
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A risk profile put together: the options of each rule that is asked, and its sector file.
 
-    `halts` is the halt state of a live session; a backtest has none.
+    `rules` maps names to options in the order in which they are asked; `sectors` is None where the
+    project's own map alone counts.
     """
+
+    name: str
+    rules: Mapping[str, Mapping[str, Any]]
+    sectors: Path | None
+
+
+def resolve_profile(config: Config, host: PluginHost) -> Profile | None:
+    """Return what ``risk.profile``, its file and the tables of `robo.toml` come to; None for ``off``."""
     profile = config.get("risk.profile")
     if profile == OFF:
         return None
@@ -65,24 +76,37 @@ def load_guard(config: Config, host: PluginHost, *, halts: Halts | None = None) 
             tables[name] = _merged(tables.get(name), value)
     for name in tables:
         _known(name, host, where)
-    rules: dict[str, RiskRule] = {}
+    rules: dict[str, Mapping[str, Any]] = {}
     for name in (*BUILT_IN, *sorted(set(tables) - set(BUILT_IN))):
         options = tables.get(name, {})
         enabled = options.get("enabled", True)
         if not isinstance(enabled, bool):
             raise ConfigError(f"[risk.{name}] enabled must be true or false, not {enabled!r}")
-        if not enabled:
-            continue
-        given = {key: value for key, value in options.items() if key != "enabled"}
-        rules[name] = make(Offer("risk_rule", name, ""), host.target("risk_rule", name), given)
-    placed = _sector_map(sectors, profile)
+        if enabled:
+            rules[name] = {key: value for key, value in options.items() if key != "enabled"}
+    return Profile(profile, rules, _sector_file(sectors, profile))
+
+
+def load_guard(config: Config, host: PluginHost, *, halts: Halts | None = None) -> Guard | None:
+    """Return the guard that ``risk.profile`` describes, or None for ``off``.
+
+    `halts` is the halt state of a live session; a backtest has none.
+    """
+    profile = resolve_profile(config, host)
+    if profile is None:
+        return None
+    rules: dict[str, RiskRule] = {
+        name: make(Offer("risk_rule", name, ""), host.target("risk_rule", name), dict(given))
+        for name, given in profile.rules.items()
+    }
+    placed = SectorMap.load(profile.sectors)
     told = [
         table.get("sector") for table in config.get("bars.symbols").values() if isinstance(table, Mapping)
     ]
     known = {*placed.names(), *(name for name in told if isinstance(name, str))}
     for name, rule in rules.items():
         _check_sectors(name, getattr(rule, "limits", None), known)
-    return Guard(rules, sectors=placed, halts=halts, profile=profile)
+    return Guard(rules, sectors=placed, halts=halts, profile=profile.name)
 
 
 def _configured(config: Config) -> list[str]:
@@ -147,12 +171,12 @@ def _check_sectors(rule: str, limits: Any, known: Collection[str]) -> None:
             raise ConfigError(f"[risk.{rule}] sectors: nobody is in {name!r}", hint=near)
 
 
-def _sector_map(file: Any, profile: str) -> SectorMap:
+def _sector_file(file: Any, profile: str) -> Path | None:
     if file is None:
-        return SectorMap.load()
+        return None
     if not isinstance(file, str) or not file:
         raise ConfigError(f"{profile}: sectors must be the path of a CSV file, not {file!r}")
     path = Path(file)
     if not path.is_absolute() and not path.exists() and profile not in (DEFAULT, OFF):
         path = Path(profile).parent / path
-    return SectorMap.load(path)
+    return path

@@ -55,7 +55,8 @@ def list_runs(parent: str | Path = "runs") -> list[RunRow]:
         folders = sorted(p for p in parent.iterdir() if p.is_dir())
     except OSError as error:
         raise RunError(
-            f"{parent}: cannot be read: {error.strerror}", hint="make a first run with 'robo backtest'"
+            f"{parent}: cannot be read: {error.strerror}",
+            hint="make a first run with 'robo backtest'; 'robo status' shows what trades live",
         ) from error
     rows = [_row(folder) for folder in folders if not folder.name.startswith(".") or _is_leftover(folder)]
     # Not by id alone: a folder may have been renamed. What has no start comes first.

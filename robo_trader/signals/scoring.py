@@ -39,12 +39,12 @@ def score(name: str, make: Make, frame: BarFrame, others: Mapping[str, BarFrame]
     of the symbols that the pack's `also` names.
     """
     # The short ones first: what a pack's module remembers from call to call then knows no later bar.
-    parts = [_call(name, make(), frame.where(slice(0, cut)), others) for cut in _cuts(len(frame))]
-    whole = _call(name, make(), frame, others)
+    parts = [numbers_of(name, make(), frame.where(slice(0, cut)), others) for cut in _cuts(len(frame))]
+    whole = numbers_of(name, make(), frame, others)
     for part in parts:
         _compare(name, frame, part, whole)
     for cut in _turns(whole):
-        _compare(name, frame, _call(name, make(), frame.where(slice(0, cut)), others), whole)
+        _compare(name, frame, numbers_of(name, make(), frame.where(slice(0, cut)), others), whole)
     return whole
 
 
@@ -82,7 +82,8 @@ def _turns(whole: Column) -> Sequence[int]:
     return sorted(int(i) + 1 for i in widest if steps[i] > TOLERANCE and i + 1 < len(whole))
 
 
-def _call(name: str, source: Any, frame: BarFrame, others: Mapping[str, BarFrame]) -> Column:
+def numbers_of(name: str, source: Any, frame: BarFrame, others: Mapping[str, BarFrame]) -> Column:
+    """Return the numbers of the pack `source` for `frame`, checked one by one but not for hindsight."""
     also = {symbol: last_closes(others[symbol], frame) for symbol in getattr(source, "also", ())}
     try:
         found = source.score(frame, **also)

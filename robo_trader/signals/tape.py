@@ -60,6 +60,9 @@ class SignalTape:
     that strategies are told of even where they did not ask for it.
     """
 
+    #: True where signals are still to come, so that no column can be worked out before its bars.
+    growing = False
+
     def __init__(
         self,
         signals: Iterable[Signal] = (),
@@ -75,6 +78,7 @@ class SignalTape:
         self._spoken = spoken
         self._sorted: tuple[Signal, ...] | None = None
         self._by_symbol: dict[str, dict[str, list[Signal]]] = {}
+        self._times: dict[tuple[str, str, str | None], Times] = {}
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -102,6 +106,24 @@ class SignalTape:
         """True where a strategy that listens may be told of something."""
         return self._spoken is not None or bool(self._made)
 
+    def ask(self, role: str) -> RoleSignals:
+        """Make `role` and return what it says; raises `UsageError` for one that the run does not know."""
+        return self._role(role)
+
+    def at(self, role: str, symbol: str, end: int, instrument: str | None = None) -> SignalColumns:
+        """Return what `role` says as of one bar end (ns UTC): columns of a single row; see `columns`."""
+        ends = np.array([end], dtype=np.int64)
+        found = self._role(role)
+        if found.bars or not found.fading:
+            return self.columns(role, symbol, ends, instrument)
+        own = self._signals_of(found, role, symbol, instrument)
+        times = self._times.get((role, symbol, instrument))
+        if times is None:
+            times = self._times[role, symbol, instrument] = times_of(own)
+        # The newest alone counts: it is found without going through those before it.
+        place = int(np.searchsorted(times, end, side="left"))
+        return fading(own[max(0, place - 1) : place], ends)
+
     def columns(self, role: str, symbol: str, ends: Times, instrument: str | None = None) -> SignalColumns:
         """Return what `role` said as of each of `ends` (ns UTC) of the feed `symbol`.
 
@@ -110,14 +132,20 @@ class SignalTape:
         """
         found = self._role(role)
         if found.bars:
-            return _as_of(found.bars.get(symbol), ends)
+            return as_of(found.bars.get(symbol), ends)
+        own = self._signals_of(found, role, symbol, instrument)
+        return fading(own, ends) if found.fading else _newest(own, ends)
+
+    def _signals_of(
+        self, found: RoleSignals, role: str, symbol: str, instrument: str | None
+    ) -> Sequence[Signal]:
+        """Return the signals of `role` that are about a feed, by time."""
         by_symbol = self._by_symbol.get(role)
         if by_symbol is None:
             by_symbol = self._by_symbol[role] = defaultdict(list)
             for signal in sorted(found.signals, key=lambda s: (s.at, s.symbol)):
                 by_symbol[signal.symbol].append(signal)
-        own = by_symbol.get(symbol) or by_symbol.get(instrument or symbol) or ()
-        return _fading(own, ends) if found.fading else _newest(own, ends)
+        return by_symbol.get(symbol) or by_symbol.get(instrument or symbol) or ()
 
     def _role(self, name: str) -> RoleSignals:
         found = self._made.get(name)
@@ -144,7 +172,7 @@ def fade(signal: Signal, at: int) -> float:
     return signal.value * max(0.0, min(1.0, (end - at) / (end - start))) if end > start else 0.0
 
 
-def _fading(signals: Sequence[Signal], ends: Times) -> SignalColumns:
+def fading(signals: Sequence[Signal], ends: Times) -> SignalColumns:
     """Each signal from its time until the next one or its end, falling in a straight line.
 
     What is said at the moment of a bar's end is heard after it, as every event of that moment is.
@@ -191,7 +219,7 @@ def _newest(signals: Sequence[Signal], ends: Times) -> SignalColumns:
     return SignalColumns(value, confidence, age, known)
 
 
-def _as_of(numbers: tuple[Times, Column] | None, ends: Times) -> SignalColumns:
+def as_of(numbers: tuple[Times, Column] | None, ends: Times) -> SignalColumns:
     """A pack's number of the last bar that had ended by each of `ends`."""
     n = len(ends)
     if numbers is None:

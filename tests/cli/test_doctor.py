@@ -231,3 +231,12 @@ def plugin_that_fails(folder: Path) -> None:
     )
     (info / "entry_points.txt").write_text("[robo_trader]\nbroken-one = broken_one\n", encoding="utf-8")
     (folder / "broken_one.py").write_text("raise RuntimeError('boom')\n", encoding="utf-8")
+
+
+def test_two_broker_libraries_and_none_are_warnings(robo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from robo_trader.ib import library
+
+    for installed, says in ((("ib_async", "ib_insync"), "both installed"), ((), "no library")):
+        monkeypatch.setattr(library, "load", lambda names=installed: library.choose(names))
+        found = next(checks.check_broker_library())
+        assert found.state == "warn" and says in found.detail and "pip" in found.fix

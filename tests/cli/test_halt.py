@@ -145,3 +145,71 @@ def test_no_plugin_is_imported(home: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     assert "looked for plugins" not in run.stderr
+
+
+def silent_session(home: Path, **more: Any) -> None:
+    """Leave the heartbeat of a session whose process is gone and whose broker does not answer."""
+    about = {"pid": 2**30, "ib": "127.0.0.1:1", "client_id": 7, "strategy": "sma", "phase": "trading", **more}
+    open_state(folder=home / ".robo").heartbeat("session/20261120T100000Z-sma-ab12cd", **about)
+
+
+def test_a_session_that_cannot_be_stopped_fails_the_command(robo: Any, home: Path) -> None:
+    silent_session(home)
+    answer = robo("halt", "--json")
+    assert answer.code == 1 and "not everything could be stopped" in answer.err
+    assert "nothing listens at 127.0.0.1:1" in answer.err and "Traceback" not in answer.err
+    found = json.loads(answer.out)
+    assert found["state"] == "HALTED"
+    (session,) = found["sessions"]
+    assert session["session"] == "session/20261120T100000Z-sma-ab12cd"
+    assert "by hand" in session["failed"] and session["steps"][0][1].endswith("without saying so")
+    assert robo("halt", "--reducing").code == 0, "that stops nobody, so nothing failed"
+
+
+def test_a_session_that_has_stopped_is_not_touched(robo: Any, home: Path) -> None:
+    silent_session(home, phase="stopped")
+    answer = robo("halt")
+    assert answer.code == 0 and "no session is running here" in answer.err
+
+
+def test_a_session_of_the_project_is_stopped_though_robo_toml_is_broken(robo: Any, home: Path) -> None:
+    silent_session(home, ib=None)
+    (home / "robo.toml").write_text("[state\n")
+    answer = robo("halt", "--json", "--flatten")
+    assert answer.code == 2 and "robo.toml is not valid TOML" in answer.err
+    assert "know nothing of --flatten" in answer.err
+    assert [session["failed"] for session in json.loads(answer.out)["sessions"]] == [""]
+    (home / "robo.toml").unlink()
+    (beat,) = open_state().heartbeats().values()
+    assert beat.about["phase"] == "stopped"
+
+
+def test_sessions_come_before_a_journal_that_is_away(
+    robo: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(
+        "robo_trader.live.halts.emergency.stop_sessions", lambda *a, **k: done.append("stopped") or []
+    )
+    monkeypatch.setattr("robo_trader.cli.halts.journal_change", lambda *a: done.append("journal"))
+    assert robo("halt").code == 0
+    assert done == ["stopped", "journal"]
+
+
+def test_a_damaged_heartbeat_does_not_keep_the_halt_back(robo: Any, home: Path) -> None:
+    silent_session(home)
+    (file,) = (home / ".robo" / "state").glob("heartbeat*")
+    file.write_text("{")
+    answer = robo("halt")
+    assert answer.out.startswith("HALTED") and "who is running is not known" in answer.err
+    assert answer.code == 1 and "is damaged" in answer.err
+
+
+def test_a_halt_begins_without_heavy_imports(home: Path) -> None:
+    code = (
+        "import sys\nfrom robo_trader.cli.main import main\nassert main(['halt']) == 0\n"
+        "heavy = {'numpy', 'pandas', 'backtrader', 'sqlalchemy', 'asyncio', 'ib_async', 'ib_insync'}\n"
+        "sys.exit(str(sorted(heavy & set(sys.modules))) if heavy & set(sys.modules) else 0)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr

@@ -154,3 +154,31 @@ def test_old_sessions_go_after_a_backup_and_running_ones_stay(shell: Shell) -> N
         assert left.execute("SELECT id FROM runs").fetchall() == [("20240918T170001Z-drift-123456",)]
         assert left.execute("PRAGMA foreign_key_check").fetchall() == []
         assert left.execute("SELECT DISTINCT run FROM fills").fetchall() == [(2,)]
+
+
+def test_a_session_is_shown_with_its_uptime(shell: Shell) -> None:
+    with clock.fixed(NOON), open_journal() as journal:
+        run = journal.begin(SESSION, mode="paper", strategy="drift", account="DU1")
+        for hours, facts in ((0, {"place": "127.0.0.1:4002"}), (24, {"simulated": True, "send": True})):
+            with clock.fixed(NOON + timedelta(hours=hours)):
+                number = run.session(account="DU1", **facts)  # type: ignore[arg-type]
+            for minute in range(1, 91):
+                with clock.fixed(NOON + timedelta(hours=hours, minutes=minute)):
+                    run.beat(number, None, minute > 30)
+            if not hours:
+                with clock.fixed(NOON + timedelta(minutes=91)):
+                    run.end_session(number, "halted", "an operator said so")
+        assert run.flush()
+    lines = [" ".join(line.split()) for line in shell("runs", "show", SESSION).splitlines()]
+    assert lines[0] == f"Run {SESSION}: drift, unfinished"
+    assert "2 sessions, alive for 3 h 01 min by heartbeats" in lines
+    told = " ".join(lines)
+    assert (
+        "1 2024-09-18 17:00Z halted alive 1 h 31 min, online 1 h 01 min DU1 at 127.0.0.1:4002, a preview:"
+        " an operator said so" in told
+    )
+    assert "2 2024-09-19 17:00Z unfinished alive 1 h 30 min, online 1 h 00 min DU1 at simulated" in told
+    facts = json.loads(shell("runs", "show", SESSION, "--json"))
+    assert [one["alive_s"] for one in facts["sessions"]] == [91 * 60, 90 * 60]
+    assert facts["sessions"][0]["end"] == "2024-09-18T18:31:00Z" and facts["sessions"][1]["end"] is None
+    shell("runs", "show", "nothing", code=1)

@@ -302,3 +302,19 @@ def test_positions_are_signed_and_per_account() -> None:
     orders.apply(execution("c.01", size=9, account="DU2", ref="r3", perm_id=902, order_id=3))
     assert (orders.position("DU1", 7), orders.position("DU2", 7)) == (25, 9)
     assert [order.ref for order in orders] == ["r1", "r2", "r3"]
+
+
+def test_what_is_owed_is_an_execution_that_a_status_told_of_or_a_commission() -> None:
+    orders = Orders()
+    orders.announce("r1", client_id=5, order_id=1, side="BUY", size=D(100))
+    assert orders.owed() == []
+    orders.apply(status("Submitted", 40))
+    assert orders.owed() == ["r1"]
+    orders.apply(execution("a.01"))
+    assert orders.owed() == ["r1"], "its commission is still to come"
+    orders.apply(Commission(exec_id="a.01", amount=D(1), currency="USD"))
+    assert orders.owed() == []
+    orders.apply(execution("a.02", price="11"))
+    assert orders.owed() == [], "a correction keeps what the old one cost until its own is told"
+    orders.apply(execution("b.01", size=60))
+    assert orders.owed() == ["r1"]

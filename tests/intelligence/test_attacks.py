@@ -28,7 +28,7 @@ from robo_trader.events.store import EventStore
 from robo_trader.events.tape import EventTape
 from robo_trader.intelligence.offline import OfflineAnalyst
 from robo_trader.intelligence.reading import Reading, read_tape
-from robo_trader.live.pipeline import Pipeline
+from robo_trader.live.news.pipeline import Pipeline
 from robo_trader.news.linking import Linker
 from robo_trader.records import Abstain, Event, Signal, View
 from robo_trader.state.files import FileState

@@ -16,7 +16,7 @@ from robo_trader.events.tape import EventTape
 from robo_trader.intelligence.offline import OfflineAnalyst
 from robo_trader.intelligence.past import Past
 from robo_trader.intelligence.reading import Reading, read_tape
-from robo_trader.live.lane import Caller
+from robo_trader.live.news.lane import Caller
 from robo_trader.records import Event, View
 
 NOON = datetime(2024, 3, 5, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from typing import Any
 
 from robo_trader import clock
 from robo_trader.events.store import EventStore
-from robo_trader.live.log import Numbered, ReadingLog
-from robo_trader.live.pipeline import Pipeline
+from robo_trader.live.news.log import Numbered, ReadingLog
+from robo_trader.live.news.pipeline import Pipeline
 from robo_trader.records import Event, Signal, View
 from robo_trader.state.files import FileState
 

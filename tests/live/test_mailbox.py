@@ -6,8 +6,8 @@ import threading
 
 from live_bench import NOON
 
-from robo_trader.live.log import Numbered
-from robo_trader.live.mailbox import Mailbox
+from robo_trader.live.news.log import Numbered
+from robo_trader.live.news.mailbox import Mailbox
 from robo_trader.records import Signal
 
 

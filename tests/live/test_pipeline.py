@@ -16,8 +16,8 @@ from robo_trader.events.database import StoreError
 from robo_trader.events.store import EventStore
 from robo_trader.events.tape import EventTape
 from robo_trader.intelligence.reading import read_tape
-from robo_trader.live.log import ReadingLog, ReadTwice
-from robo_trader.live.pipeline import Pipeline
+from robo_trader.live.news.log import ReadingLog, ReadTwice
+from robo_trader.live.news.pipeline import Pipeline
 from robo_trader.records import Abstain, Event, View
 
 MINUTE = timedelta(minutes=1)

@@ -22,8 +22,6 @@ from robo_trader.errors import EventError
 from robo_trader.events.database import Database
 from robo_trader.records import Signal, View
 
-#: What can become of an event.
-OUTCOMES = ("views", "abstained", "failed", "suspicious", "too old", "no room", "correction")
 _METADATA = sa.MetaData()
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _CHUNK = 400

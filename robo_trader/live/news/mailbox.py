@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from robo_trader.live.log import Numbered
+from robo_trader.live.news.log import Numbered
 
 
 class Mailbox:

@@ -15,8 +15,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 from robo_trader import clock
@@ -40,9 +40,10 @@ from robo_trader.intelligence.judging import (
     reason_of,
 )
 from robo_trader.intelligence.roles import NEWS, OFFLINE
-from robo_trader.live.lane import Caller, Lane
-from robo_trader.live.log import Numbered, ReadingLog, Row
-from robo_trader.live.past import Bars, StoredPast
+from robo_trader.live.news.lane import Caller, Lane
+from robo_trader.live.news.log import Numbered, ReadingLog, Row
+from robo_trader.live.news.passing import Delivery, Said, Todo, stamped, teller
+from robo_trader.live.news.past import Bars, StoredPast
 from robo_trader.records import Event, Signal, View
 from robo_trader.signals.board import Board
 from robo_trader.signals.clamp import Opinion, opinion_of
@@ -65,38 +66,14 @@ class Source(Protocol):
         """Deliver until `stop` is set."""
 
 
-@dataclass(slots=True)
-class _Said:
-    """What is to be logged of one event: views as they were kept, or why there are none."""
+class Witness(Protocol):
+    """Hears what the pipeline does, in order, from its thread; it must neither wait nor raise."""
 
-    event: Event
-    analyst: str
-    outcome: str
-    reason: str = ""
-    views: Sequence[View] = ()
-    doubts: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    in_sample: bool = False
-    withdraws: str | None = None
+    def stored(self, events: Sequence[Event]) -> None:
+        """Called with events that the store did not have, before anybody reads them."""
 
-
-@dataclass(slots=True)
-class _Delivery:
-    """Events on their way into the store, what was refused of them, and whether that is over."""
-
-    source: str
-    events: Sequence[Event]
-    refused: list[str] = field(default_factory=list)
-    failed: Exception | None = None
-    done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Todo:
-    """A stored event, who has still to read it, and the id of the event that it corrects."""
-
-    event: Event
-    unread: Sequence[Lane]
-    corrects: str | None
+    def read(self, event: Event, views: Sequence[View]) -> None:
+        """Called with what an analyst said of an event, before the signals that follow from it."""
 
 
 class Pipeline:
@@ -104,10 +81,10 @@ class Pipeline:
 
     `store` holds the events and, beside them, what was read; `state` the moment before which all was
     read. `link` finds the symbols of an event that names none, `offline` is the analyst whose
-    disagreement bounds the others, and `roles` are the signals that are made (the consensus, and analysts
-    by name). At most `readers` events are with one analyst, and `queue` wait for it; the least
-    important give way. One pipeline at a time may read from a store. To be used in one event loop;
-    `report` hears of problems.
+    disagreement bounds the others, and `roles` are the signals that are made: analysts by name, and
+    ``news``, the consensus of all or of those named in `consensus`. At most `readers` events are with one
+    analyst, and `queue` wait for it; the least important give way. One pipeline at a time may read from
+    a store. To be used in one event loop; `report` hears of problems, `witness` of all that goes on.
     """
 
     def __init__(
@@ -119,6 +96,7 @@ class Pipeline:
         state: Any,
         offline: Any = None,
         roles: Iterable[str] = (NEWS,),
+        consensus: Collection[str] | None = None,
         link: Linking | None = None,
         bars: Bars | None = None,
         max_age: timedelta = MAX_AGE,
@@ -126,11 +104,13 @@ class Pipeline:
         queue: int = 10_000,
         readers: int = 8,
         report: Callable[[str], None] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._symbols = tuple(dict.fromkeys(symbols))
         self._store, self._state, self._link = store, state, link
         self._max_age = max_age
         self._report = report or (lambda text: None)
+        self._witness, self._agreeing = witness, consensus
         self._subscribers: list[Subscriber] = []
         self._boards = {role: Board(role, self._symbols) for role in dict.fromkeys(roles)}
         for role in self._boards:
@@ -147,8 +127,8 @@ class Pipeline:
         own = next((lane.caller for lane in self._lanes if lane.caller.name == OFFLINE), None)
         self._judge = own or (caller(OFFLINE, offline) if offline is not None else None)
         self._open: dict[tuple[str, str], Event] = {}
-        self._said: list[_Said] = []
-        self._inbox: list[_Delivery] = []
+        self._said: list[Said] = []
+        self._inbox: list[Delivery] = []
         self._wake = asyncio.Event()
         self._disk = asyncio.Lock()  # two writers of one SQLite file wait for each other by sleeping
         self._ended = False
@@ -179,14 +159,14 @@ class Pipeline:
         An event that the store refuses is reported and left out. Raise `EventError` when the store
         cannot be written; nothing is lost then, since the source delivers again.
         """
-        mine = _Delivery(source, events)
+        mine = Delivery(source, events)
         self._inbox.append(mine)
         async with self._disk:
             if not mine.done:
                 # What others delivered while the disk was busy is stored in one go.
                 batch, self._inbox = self._inbox, []
                 try:
-                    todo = await asyncio.to_thread(self._keep, batch)
+                    todo, fresh = await asyncio.to_thread(self._keep, batch)
                 except Exception as error:  # noqa: BLE001 - each of them has to hear of it
                     for one in batch:
                         one.done, one.failed = True, error
@@ -194,6 +174,8 @@ class Pipeline:
                     self._inbox = [one for one in batch if one is not mine] + self._inbox
                     raise
                 else:
+                    if fresh and self._witness is not None:
+                        self._witness.stored(fresh)
                     await self._queue(todo)
                     for one in batch:
                         one.done = True
@@ -238,11 +220,11 @@ class Pipeline:
 
     # -- events in ---------------------------------------------------------------------------------
 
-    def _keep(self, batch: Sequence[_Delivery]) -> list[_Todo]:
-        """Store what was delivered; return what is to be done about it."""
+    def _keep(self, batch: Sequence[Delivery]) -> tuple[list[Todo], list[Event]]:
+        """Store what was delivered; return what is to be done about it, and which events are new."""
         seen = clock.now()
         kept: dict[str, Event] = {}
-        owner: dict[str, _Delivery] = {}
+        owner: dict[str, Delivery] = {}
         for delivery in batch:
             for event in delivery.events:
                 try:
@@ -251,7 +233,8 @@ class Pipeline:
                     delivery.refused.append(error.message)
                     continue
                 if id not in kept:
-                    kept[id], owner[id] = _stamped(event, id, delivery.source, seen), delivery
+                    kept[id], owner[id] = stamped(event, id, delivery.source, seen), delivery
+        had = self._store.holds(kept) if self._witness is not None else frozenset()
         try:
             new = self._store.add(kept.values(), seen_at=seen, strict=False)
         except StoreError:
@@ -266,12 +249,13 @@ class Pipeline:
                 except EventError as error:
                     del kept[id]
                     owner[id].refused.append(error.message)
+        fresh = [event for id, event in kept.items() if id not in had]
         if new == len(kept):
-            return self._todo(kept.values(), frozenset())
+            return self._todo(kept.values(), frozenset()), fresh
         stored = [self._store.get(id) for id in kept]
-        return self._todo((event for event in stored if event), self._log.read_already(kept))
+        return self._todo((event for event in stored if event), self._log.read_already(kept)), fresh
 
-    def _todo(self, events: Iterable[Event], done: Collection[tuple[str, str]]) -> list[_Todo]:
+    def _todo(self, events: Iterable[Event], done: Collection[tuple[str, str]]) -> list[Todo]:
         """Return which analysts have still to read stored events; `done` holds what was read."""
         found = []
         for event in events:
@@ -285,31 +269,31 @@ class Pipeline:
             if event.revision_of and (id, HOST) not in done:
                 # Only who told of a thing may take it back.
                 before = self._store.get(event.revision_of)
-                if before is not None and _teller(before) == _teller(event):
+                if before is not None and teller(before) == teller(event):
                     corrects = before.id
             if unread or corrects:
-                found.append(_Todo(event, unread, corrects))
+                found.append(Todo(event, unread, corrects))
         return found
 
-    async def _queue(self, todo: Iterable[_Todo]) -> None:
+    async def _queue(self, todo: Iterable[Todo]) -> None:
         for one in todo:
             id = str(one.event.id)
             if one.corrects and (id, HOST) not in self._open:
                 self._open[id, HOST] = one.event
-                self._settle(_Said(one.event, HOST, "correction", withdraws=one.corrects))
+                self._settle(Said(one.event, HOST, "correction", withdraws=one.corrects))
             for lane in one.unread:
                 if (id, lane.caller.name) in self._open:
                     continue
                 self._open[id, lane.caller.name] = one.event
                 if self._too_old(one.event):
-                    self._settle(_Said(one.event, lane.caller.name, "too old", TOO_OLD))
+                    self._settle(Said(one.event, lane.caller.name, "too old", TOO_OLD))
                 else:
                     await lane.queue.put(one.event)
 
     def _gone(self, analyst: str) -> Callable[[Event, str], None]:
         def gone(event: Event, why: str) -> None:
             outcome = "too old" if why == TOO_OLD else "no room"
-            self._settle(_Said(event, analyst, outcome, why))
+            self._settle(Said(event, analyst, outcome, why))
 
         return gone
 
@@ -324,15 +308,15 @@ class Pipeline:
         try:
             said = await self._shown(caller, event)
         except Exception as error:  # noqa: BLE001 - the next event is to be read whatever this one did
-            said = _Said(event, caller.name, "failed", reason_of(error))
+            said = Said(event, caller.name, "failed", reason_of(error))
         if said.outcome == "failed":
             self._report(f"analyst {caller.name}: {said.reason}")
         self._settle(said)
 
-    async def _shown(self, caller: Caller, original: Event) -> _Said:
+    async def _shown(self, caller: Caller, original: Event) -> Said:
         event, bad = plain(original, self._link, self._symbols)
         if bad:
-            return _Said(event, caller.name, "suspicious", ", ".join(sorted(bad)))
+            return Said(event, caller.name, "suspicious", ", ".join(sorted(bad)))
         answer = await caller.ask(event)
         kept = Answers()
         keep(kept, caller.name, event, answer, self._symbols)
@@ -350,9 +334,9 @@ class Pipeline:
         reason = kept.abstained[0].reason if kept.abstained else ""
         outcome = "failed" if isinstance(answer, Failed) else "views" if not reason else "abstained"
         known = in_sample(caller.analyst, event)
-        return _Said(event, caller.name, outcome, reason, kept.views, doubts, known)
+        return Said(event, caller.name, outcome, reason, kept.views, doubts, known)
 
-    def _settle(self, said: _Said) -> None:
+    def _settle(self, said: Said) -> None:
         self._said.append(said)
         self._wake.set()
 
@@ -370,6 +354,8 @@ class Pipeline:
                 numbered = await self._logged(rows, signals, [(str(o.event.id), o.analyst) for o in said])
                 if numbered is None:
                     return
+                for one, row in zip(said, rows, strict=True):
+                    self._testify(one.event, row)
                 self._tell(numbered)
                 self.counts.update(row.outcome for row in rows)
                 self._since_floor += len(rows)
@@ -386,7 +372,7 @@ class Pipeline:
             await asyncio.wait_for(self._wake.wait(), wait)
         self._wake.clear()
 
-    def _row(self, said: _Said, now: int) -> Row:
+    def _row(self, said: Said, now: int) -> Row:
         """Return what is logged, and put the views on the boards; too late, they are nothing."""
         id = str(said.event.id)
         row = Row(event=id, analyst=said.analyst, at=now, outcome=said.outcome, reason=said.reason)
@@ -406,7 +392,8 @@ class Pipeline:
 
     def _add(self, opinion: Opinion) -> None:
         for role, board in self._boards.items():
-            if role in (NEWS, opinion.view.analyst):
+            analyst = opinion.view.analyst
+            if role == analyst or (role == NEWS and (self._agreeing is None or analyst in self._agreeing)):
                 board.add(opinion)
 
     def _advance(self, now: int) -> list[Signal]:
@@ -433,6 +420,10 @@ class Pipeline:
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
+    def _testify(self, event: Event, row: Row) -> None:
+        if row.views and self._witness is not None:
+            self._witness.read(event, row.views)
+
     def _tell(self, numbered: Iterable[Numbered]) -> None:
         for one in numbered:
             for subscriber in self._subscribers:
@@ -443,7 +434,7 @@ class Pipeline:
 
     # -- after a restart -------------------------------------------------------------------------------
 
-    def _restore(self) -> list[_Todo]:
+    def _restore(self) -> list[Todo]:
         """Put what was said before on the boards; return what has still to be read."""
         now, last = clock.now(), self._log.last()
         rows, gone = self._log.live(last)
@@ -453,6 +444,7 @@ class Pipeline:
         for row in rows:
             event = self._store.get(row.event)
             if event is not None:
+                self._testify(event, row)
                 for opinion in _opinions(row, plain(event, self._link, self._symbols)[0]):
                     self._add(opinion)
         self._advance(last)  # what followed up to then was logged and told then
@@ -473,18 +465,6 @@ class Pipeline:
             await asyncio.to_thread(self._state.put, FLOOR, floor)
         except RoboError as error:
             self._report(f"{error.message}; a restart looks further back")
-
-
-def _stamped(event: Event, id: str, source: str, seen: datetime) -> Event:
-    """Return `event` as the host sees it: whom it is from and when it came is not the source's to say."""
-    known = event.known_at if event.known_at is not None and event.known_at <= seen else None
-    if known is None and event.published_at <= seen:
-        known = seen
-    return replace(event, id=id, source=source, known_at=known)
-
-
-def _teller(event: Event) -> str:
-    return (event.source or "").casefold()
 
 
 def _opinions(row: Row, event: Event) -> list[Opinion]:

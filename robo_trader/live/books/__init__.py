@@ -1,0 +1,1 @@
+"""The books of a run and of its broker: compared, accepted, restored."""

@@ -1,0 +1,1 @@
+"""Stopping: what a session does when trading is halted, and what is done to one that does not."""
