@@ -35,8 +35,8 @@ from robo_trader import Event, View, __version__, clock
 from robo_trader.events.store import EventStore
 from robo_trader.intelligence.llm import LLMAnalyst
 from robo_trader.intelligence.offline import OfflineAnalyst
-from robo_trader.live.log import Numbered
-from robo_trader.live.pipeline import Pipeline
+from robo_trader.live.news.log import Numbered
+from robo_trader.live.news.pipeline import Pipeline
 from robo_trader.news.linking import Linker
 from robo_trader.news.polling import Poller
 from robo_trader.news.sources import FeedSource
