@@ -24,7 +24,7 @@ FLOORS: dict[int, str] = {
     0: "records instruments hookspecs plugins plugin_discovery plugin_hooks plugin_observers plugin_rows"
     " plugin_targets builtin config config_schema config_values masking clock calendars zones errors"
     " versions",
-    1: "news events bars journal state bundled",
+    1: "news events bars journal state bundled databases",
     2: "intelligence signals sentiment ml_models regime options_flow microstructure"
     " risk matching sizing analytics",
     3: "strategy_manager strategies strategy indicators feeds analyzers",
@@ -37,6 +37,8 @@ FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split(
 #: Who may import whom on one floor. `inputs`, `roles` and `comparisons` are what the verbs share.
 ARROWS: dict[str, str] = {
     "news": "events",
+    "events": "databases",
+    "journal": "databases",
     "intelligence": "signals",
     "risk": "analytics",
     "matching": "analytics",

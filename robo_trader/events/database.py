@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
+from robo_trader.databases import POSTGRESQL, explain, postgresql_engine, sqlite_engine
 from robo_trader.errors import ConfigError, EventError, did_you_mean
 from robo_trader.masking import mask_url
 
 #: The version of these tables; a store with a later one is refused.
 VERSION = 1
-_BUSY_SECONDS = 10
 _METADATA = sa.MetaData()
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -64,7 +63,6 @@ SYMBOLS = sa.Table(
 )
 _ABOUT = sa.Table("event_store", _METADATA, sa.Column("version", sa.Integer, nullable=False))
 _REFUSE = "the event store is append-only: a correction is an event with revision_of"
-_DRIVERS = ("postgresql", "postgres", "sqlite")
 
 
 class StoreError(EventError):
@@ -97,10 +95,10 @@ class Database:
                 yield connection
             self._ready = True
         except sa.exc.SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            said = " ".join(str(cause).split())
-            hint = next((hint for sign, hint in _HINTS.items() if sign in said), "check events.store")
-            raise StoreError(f"event store {self.place}: {said}", hint=hint) from error
+            said, hint = explain(error, "events.store", _HINTS)
+            raise StoreError(
+                f"event store {self.place}: {said}", hint=hint or "check events.store"
+            ) from error
         finally:
             if self._closed:
                 self.engine.dispose()
@@ -129,16 +127,8 @@ class Database:
 
 
 _HINTS = {
-    "Connection refused": "start the server, or correct host and port in events.store",
-    "authentication failed": "check user and password in events.store",
-    "no password supplied": "give the password in events.store, or by the environment: PGPASSWORD",
-    'database "': "create the database (createdb), or correct its name in events.store",
     "not a database": "move the file away; it is no SQLite database",
     "malformed": "move the file away and import a backup: robo events import FILE",
-    "disk is full": "free some space; nothing that was committed is lost",
-    "disk I/O": "check the disk and its space; nothing that was committed is lost",
-    "readonly": "make the file and its folder writable",
-    "unable to open": "check that the folder exists and may be written",
     "locked": "another process holds the store; end it, or use PostgreSQL",
     "append-only": "add an event whose revision_of names the other",
 }
@@ -148,59 +138,16 @@ def _engine(url: str | Path) -> tuple[sa.Engine, str]:
     text = str(url)
     scheme, _, rest = text.partition("://")
     if isinstance(url, Path) or not rest:
-        return _sqlite(Path(text)), text
+        return sqlite_engine(Path(text)), text
     if scheme == "sqlite":
-        return _sqlite(Path(rest.removeprefix("/"))), rest.removeprefix("/")
-    if scheme.partition("+")[0] in _DRIVERS:
-        return _postgresql(rest)
+        return sqlite_engine(Path(rest.removeprefix("/"))), rest.removeprefix("/")
+    if scheme.partition("+")[0] in POSTGRESQL:
+        return postgresql_engine(rest, "events.store")
     raise ConfigError(
         f"events.store {mask_url(text)!r}: there is no event store of that kind",
-        hint=did_you_mean(scheme, _DRIVERS) or "write postgresql://user@host/database or a path",
+        hint=did_you_mean(scheme, (*POSTGRESQL, "sqlite"))
+        or "write postgresql://user@host/database or a path",
     )
-
-
-def _sqlite(path: Path) -> sa.Engine:
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def _set_up(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                connection.execute(f"PRAGMA {pragma}").close()
-        except BaseException:
-            # The pool does not know it yet, so nobody else would close it.
-            connection.close()
-            raise
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # At once, so that two writers wait for each other instead of failing in the middle.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _postgresql(rest: str) -> tuple[sa.Engine, str]:
-    place = mask_url(f"postgresql://{rest}")
-    options = "-c timezone=UTC -c statement_timeout=15000"
-    try:
-        engine = sa.create_engine(
-            sa.make_url(f"postgresql+psycopg://{rest}"),
-            connect_args={"connect_timeout": 5, "application_name": "robo_trader", "options": options},
-        )
-    except (sa.exc.ArgumentError, ValueError) as error:
-        raise ConfigError(
-            f"events.store {place!r}: {error}", hint="write postgresql://user:password@host:5432/database"
-        ) from error
-    except ImportError as error:
-        raise ConfigError(
-            "events.store names PostgreSQL, but the psycopg package is not installed",
-            hint="pip install 'robo_trader[sql]'",
-        ) from error
-    return engine, place
 
 
 def _append_only(dialect: str) -> Iterator[str]:
