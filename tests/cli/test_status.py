@@ -164,7 +164,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What came since `forget`, colours left out. A read may end within a letter or an escape sequence."""
+        """What came since `forget`, colours left out. A read may end within a letter or an escape."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self._raw.decode("utf-8", "replace"))
 
     def until(self, words: str) -> None:
