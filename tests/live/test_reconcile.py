@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from standings import put_right, stand
 
 from robo_trader.ib.contracts import ContractName, Qualified
 from robo_trader.ib.desk import TYPES
@@ -22,7 +23,7 @@ from robo_trader.records import Side
 
 D = Decimal
 WHEN = datetime(2026, 11, 20, 15, tzinfo=UTC)
-RUN, ACCOUNT = "20261120T150000Z-turns-abc123", "DU1"
+ACCOUNT = "DU1"
 CON_IDS = {"AAA": 11, "BBB": 22}
 CONTRACTS = {
     symbol: Qualified(ContractName(symbol, con_id=con_id), symbol, 0.01, "US/Eastern")
@@ -139,18 +140,6 @@ class World:
         )  # fmt: skip
 
 
-def stand(orders: Iterable[StandingOrder], fills: Sequence[StandingFill]) -> Standing:
-    """Add up what the fills say, as the journal does."""
-    filled: dict[int, Decimal] = {}
-    held: dict[str, Decimal] = {}
-    for fill in fills:
-        filled[fill.order_number] = filled.get(fill.order_number, D(0)) + fill.size
-        signed = fill.size if fill.side == "BUY" else -fill.size
-        held[fill.symbol] = held.get(fill.symbol, D(0)) + signed
-    done = tuple(replace(order, filled=filled.get(order.number, D(0))) for order in orders)
-    return Standing(RUN, D(100_000), done, tuple(fills), {s: n for s, n in held.items() if n})
-
-
 def opened(o: Truth, **more: Any) -> OpenOrder:
     fields: dict[str, Any] = dict(
         order_id=o.number, client_id=1, perm_id=900 + o.number, ref=o.ref, con_id=CON_IDS[o.symbol],
@@ -180,26 +169,6 @@ def nothing(found: Reconciliation) -> bool:
     """Tell whether there is nothing to do but to follow what works."""
     todo = (found.fills_missed, found.orders_gone, found.never_sent, found.charges, found.differences)
     return not any(todo)
-
-
-def put_right(standing: Standing, found: Reconciliation) -> Standing:
-    """Do what a session does with the answer."""
-    replaced = {missed.corrects for missed in found.fills_missed}
-    costs = {charge.exec_id: charge.amount for charge in found.charges}
-    fills = [
-        replace(f, commission=costs.get(f.execution or "", f.commission))
-        for f in standing.fills
-        if f.execution not in replaced
-    ]
-    for missed in found.fills_missed:
-        o, e = missed.order, missed.execution
-        cost = missed.commission.amount if missed.commission else D(0)
-        fills.append(
-            StandingFill(o.number, o.ref, e.exec_id, e.time, o.symbol, e.side, e.size, e.price, cost)
-        )
-    ended = {gone.order.number: gone.status for gone in found.orders_gone}
-    ended |= {order.number: "Rejected" for order in found.never_sent}
-    return stand((replace(o, status=ended.get(o.number, o.status)) for o in standing.orders), fills)
 
 
 @st.composite

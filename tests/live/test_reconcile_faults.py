@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from standings import put_right, stand
 
 from robo_trader import clock
 from robo_trader.errors import GatewayError
@@ -28,10 +29,10 @@ from robo_trader.ib.executions import split_id
 from robo_trader.ib.messages import Commission, Execution, Lost, Message, Opened, OpenOrder, OrderStatus
 from robo_trader.ib.snapshot import Snapshot, take_snapshot
 from robo_trader.journal.standing import Standing, StandingFill, StandingOrder
-from robo_trader.live.books.reconcile import OVER, Reconciliation, compare
+from robo_trader.live.books.reconcile import OVER, compare
 
 D = Decimal
-RUN, ACCOUNT = "20261120T150000Z-turns-abc123", "DU1234567"
+ACCOUNT = "DU1234567"
 CON_IDS = {"AAPL": 265598, "MSFT": 272093}
 CONTRACTS = {
     symbol: Qualified(ContractName(symbol, con_id=con_id), symbol, 0.01, "US/Eastern")
@@ -175,35 +176,6 @@ class Schedule:
                     costs[message.exec_id] = message.amount
         booked = [replace(f, commission=costs.get(f.execution or "", D(0))) for f in fills.values()]
         return stand([replace(o, status=status.get(o.ref, "Created")) for o in self.orders], booked)
-
-
-def stand(orders: list[StandingOrder], fills: list[StandingFill]) -> Standing:
-    filled: dict[str, Decimal] = {}
-    held: dict[str, Decimal] = {}
-    for fill in fills:
-        filled[fill.ref] = filled.get(fill.ref, D(0)) + fill.size
-        held[fill.symbol] = held.get(fill.symbol, D(0)) + (fill.size if fill.side == "BUY" else -fill.size)
-    done = tuple(replace(order, filled=filled.get(order.ref, D(0))) for order in orders)
-    return Standing(RUN, D(100_000), done, tuple(fills), {s: n for s, n in held.items() if n})
-
-
-def put_right(standing: Standing, found: Reconciliation) -> Standing:
-    replaced = {missed.corrects for missed in found.fills_missed}
-    costs = {charge.exec_id: charge.amount for charge in found.charges}
-    fills = [
-        replace(f, commission=costs.get(f.execution or "", f.commission))
-        for f in standing.fills
-        if f.execution not in replaced
-    ]
-    for missed in found.fills_missed:
-        o, e = missed.order, missed.execution
-        cost = missed.commission.amount if missed.commission else D(0)
-        fills.append(
-            StandingFill(o.number, o.ref, e.exec_id, e.time, o.symbol, e.side, e.size, e.price, cost)
-        )
-    ends = {gone.order.ref: gone.status for gone in found.orders_gone}
-    ends |= {order.ref: "Rejected" for order in found.never_sent}
-    return stand([replace(o, status=ends.get(o.ref, o.status)) for o in standing.orders], fills)
 
 
 @pytest.fixture
