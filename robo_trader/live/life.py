@@ -46,8 +46,9 @@ from robo_trader.live.outcome import Outcome, Told, rehearsal_result, strategy_f
 from robo_trader.live.pulse import Pulse
 from robo_trader.live.realtime import MarketClock, RealTime
 from robo_trader.live.rehearsal import Rehearsal
-from robo_trader.live.session import TradingSession, Wires
+from robo_trader.live.session import TradingSession
 from robo_trader.live.startup import troubles
+from robo_trader.live.wires import Wires
 from robo_trader.plugins import PluginHost
 from robo_trader.records import Alert, Decision, Fill
 from robo_trader.risk.gate import AllowAll

@@ -10,14 +10,12 @@ Failure contract: nothing is raised for what the line or the broker does; it is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from robo_trader import clock
 from robo_trader.errors import BrokerError, RoboError
 from robo_trader.ib.connection import LineDownError
-
-if TYPE_CHECKING:
-    from robo_trader.live.session import Wires
+from robo_trader.live.wires import Wires
 
 #: Pauses between two tries, and between two looks at differences that block: first and longest, in seconds.
 _FIRST, _LONGEST = 0.5, 30.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +22,9 @@ from robo_trader import clock
 from robo_trader.calendars import get_calendar
 from robo_trader.engine.timeline import Phase
 from robo_trader.errors import RoboError
-from robo_trader.ib.connection import Connection, LineDownError
+from robo_trader.ib.connection import LineDownError
 from robo_trader.ib.contracts import Qualified
-from robo_trader.ib.desk import OrderDesk
-from robo_trader.ib.executions import Adopted, Change, Conflict, Orders
+from robo_trader.ib.executions import Adopted, Change, Conflict
 from robo_trader.ib.messages import (
     AccountValue,
     Bars,
@@ -42,16 +41,11 @@ from robo_trader.ib.messages import (
 )
 from robo_trader.ib.quotes import Quotes
 from robo_trader.ib.series import LiveSeries
-from robo_trader.ib.stream import BarStream, ends_subscriptions
-from robo_trader.live.cerebro import LiveCerebro
-from robo_trader.live.halts.obeying import Obeying
-from robo_trader.live.journalled import JournalledGate
+from robo_trader.ib.stream import ends_subscriptions
 from robo_trader.live.mending import Mender
-from robo_trader.live.news.hearing import Hearing
-from robo_trader.live.notes import Notes
 from robo_trader.live.steps import Said
+from robo_trader.live.wires import Wires
 from robo_trader.records import Alert, Event
-from robo_trader.risk.guard import Guard
 
 _ABOUT_ORDERS = (OpenOrder, OrderStatus, Execution, Commission, Problem)
 #: Errors of the line that mean nothing is wrong.
@@ -60,26 +54,6 @@ _LINE_LOST, _RESTORED, _LINE_BACK = 1100, 1101, 1102
 _NOT_CANCELLED = (10147, 10148)
 #: A data farm is gone, and what says that it is back.
 _FARMS_BROKEN = {2103: 2104, 2105: 2106}
-
-
-@dataclass(slots=True)
-class Wires:
-    """What a session is wired to; `desk` is None in a preview."""
-
-    cerebro: LiveCerebro
-    connection: Connection
-    inbox: queue.SimpleQueue[Message]
-    orders: Orders
-    desk: OrderDesk | None
-    series: Sequence[LiveSeries]
-    streams: Sequence[BarStream]
-    gate: JournalledGate
-    guard: Guard | None
-    halts: Obeying
-    news: Hearing
-    notes: Notes
-    reconcile: Callable[[], Sequence[str]]
-    tell: Callable[[Alert], None]
 
 
 @dataclass(slots=True)
