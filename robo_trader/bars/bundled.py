@@ -50,11 +50,6 @@ def bundled_events_path() -> Path:
     return _FOLDER / "events" / "fomc.jsonl"
 
 
-def bundled_notice() -> str:
-    """Return the sources and licences of the bundled figures, as plain text."""
-    return (_FOLDER / "NOTICE").read_text("utf-8")
-
-
 def _with_sectors(settings: BarSettings) -> BarSettings:
     """Return `settings` with the sectors of the single stocks where they name none."""
     tables = {symbol.upper(): table for symbol, table in settings.symbols.items()}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TextIO
 
-from robo_trader.cli.style import coloured, is_terminal, width
+from robo_trader.cli.style import coloured, width
 
 _STYLES = {
     "ok": "green",
@@ -190,8 +190,3 @@ def plain(value: Any) -> Any:
 
 def _speaks_unicode(stream: TextIO) -> bool:
     return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
-
-
-def is_interactive() -> bool:
-    """Tell whether a person watches stderr, so that progress is worth drawing."""
-    return is_terminal(sys.stderr)

@@ -123,7 +123,7 @@ class Spec:
         """Return the contract with the exchange that a client named, where it trades there."""
         return replace(self.contract, exchange=asked) if asked in self.exchanges else self.contract
 
-    def matches(self, wanted: Contract, include_expired: bool = False) -> bool:
+    def matches(self, wanted: Contract) -> bool:
         """Tell whether `wanted` describes this contract."""
         own = self.contract
         if wanted.con_id:

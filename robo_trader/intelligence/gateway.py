@@ -160,7 +160,7 @@ class Gateway:
             finally:
                 self._asking.pop(key, None)  # another thread's loop may have been here
                 mine.set_result(None)
-        return replace(self._ended[key], cost=Decimal(0), attempts=0, replayed=True)
+        return replace(self._ended[key], cost=Decimal(0), attempts=0)
 
     async def _asked(self, request: Request) -> Reply:
         """Wait for a slot and ask."""
@@ -354,5 +354,4 @@ def _replayed(stored: Stored, request: Request) -> Reply:
         usage=stored.usage,
         detail=detail,
         model=stored.model.partition("@")[0],
-        replayed=True,
     )

@@ -95,7 +95,7 @@ class Reply:
     `text` is the model's answer as it came, `answer` what `Request.check` made of it (status OK only).
     `usage` is None where no usage was reported. `billed` tells whether the provider may charge for
     it: False where nothing was sent or an error status came back. `cost` is in dollars over all
-    attempts, `seconds` is the time that they took, and `replayed` says that no call was made.
+    attempts, `seconds` the time that they took.
     """
 
     status: Status
@@ -109,7 +109,6 @@ class Reply:
     cost: Decimal = Decimal(0)
     attempts: int = 0
     seconds: float = 0.0
-    replayed: bool = False
 
     @property
     def ok(self) -> bool:

@@ -60,7 +60,6 @@ class Health:
 
     source: str
     place: str
-    polls: int = 0
     events: int = 0
     failures: int = 0
     problem: str = ""
@@ -164,7 +163,6 @@ class Poller:
     async def _poll(self, job: _Job) -> None:
         """Poll once; whatever happens, the health says so and the next moment is set."""
         health = job.health
-        health.polls += 1
         after: float | None = None
         try:
             new = await (self._poll_feed(job) if job.spec is not None else self._poll_source(job))

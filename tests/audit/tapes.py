@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-#: What every year of daily bars of the figures is of.
-YEAR = ("SPY", "QQQ", "IWM", "EEM", "BAC", "IBM")
 MINUTE_DAYS = ("20131007", "20131008", "20131009", "20131010", "20131011", "20230803")
 
 
@@ -24,14 +21,6 @@ def minute_days(data_dir: Path) -> pd.DataFrame:
         rows[["open", "high", "low", "close"]] /= 10_000
         parts.append(rows.between_time("09:30", "15:59"))
     return pd.concat(parts).rename_axis("datetime")
-
-
-def btc_minutes(data_dir: Path, hours: int = 60) -> pd.DataFrame:
-    """So many hours of BTC minutes, around the clock, with the holes that they have."""
-    rows = json.loads((data_dir / "open/bars_intraday/UNITTEST_BTC-1m.json").read_text())
-    table = pd.DataFrame(rows, columns=["ms", "open", "high", "low", "close", "volume"])
-    table.index = pd.to_datetime(table.pop("ms"), unit="ms", utc=True)
-    return table.rename_axis("datetime").iloc[: hours * 60]
 
 
 def walk(

@@ -16,7 +16,6 @@ from robo_trader.bars.bundled import (
     BUNDLED_SYMBOLS,
     bundled_bars,
     bundled_events_path,
-    bundled_notice,
 )
 from robo_trader.bars.frame import BarFrame
 from robo_trader.bars.settings import BarSettings
@@ -129,7 +128,7 @@ def test_each_decision_follows_from_the_one_before(decisions: EventTape) -> None
 
 
 def test_the_notice_names_every_source_and_licence() -> None:
-    notice = bundled_notice()
+    notice = (FOLDER / "NOTICE").read_text("utf-8")
     for word in (
         *BUNDLED_SYMBOLS,
         "QuantConnect",

@@ -19,7 +19,6 @@ from worlds import World, worlds
 from robo_trader.engine import EngineSettings, run
 from robo_trader.instruments import Instrument
 
-WORLDS = worlds(events=False)
 CASH = st.sampled_from([300.0, 2_000.0, 100_000.0, 1e7])
 COMMISSION = st.sampled_from([0.0, 0.001])
 CLASSES = st.sampled_from([Watching, Watching, Silent, Accounting, Analysed, Woken])

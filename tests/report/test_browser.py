@@ -6,7 +6,6 @@ package is needed. Without Chromium the tests skip and say so.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -183,11 +182,6 @@ class Chromium:
         if "exceptionDetails" in got:
             raise RuntimeError(str(got["exceptionDetails"]))
         return got["result"].get("value")
-
-    def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """Write what is seen, or the whole page, as PNG."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(shot["data"]))
 
     def close(self) -> None:
         """End the browser that this object started."""

@@ -103,8 +103,8 @@ class NewsDesk:
         self._stop: asyncio.Event | None = None
         self._begun = threading.Event()
         self._failed: BaseException | None = None
-        #: How many events were let go: too old to be told, or more than could wait.
-        self.too_old = self.let_go = 0
+        #: How many events were too old to be told.
+        self.too_old = 0
         #: The signals of the roles asked for that were in force when the desk opened.
         self.restored: tuple[Numbered, ...] = ()
 
@@ -255,7 +255,6 @@ class NewsDesk:
             if self._events.qsize() >= WAITING:
                 with suppress(queue.Empty):
                     self._events.get_nowait()
-                    self.let_go += 1
                 self._trouble.tell(f"more than {WAITING:,} events wait to be told: the oldest are let go")
             self._events.put(event if event.known_at is not None else replace(event, known_at=clock.now()))
         self._wake()
