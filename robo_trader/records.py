@@ -116,7 +116,8 @@ class Intent:
 
     `type` is Backtrader's name (Market, Limit, Stop, StopLimit, StopTrail, StopTrailLimit,
     Close). `limit` and `stop` are prices or None; `parent` and `oco` are the order ids of the
-    bracket's parent and of the group. `time` is when it was submitted, aware UTC.
+    bracket's parent and of the group. `time` is when it was submitted, aware UTC. One that `modifies`
+    changes the order `order_id`, which works already and has been `filled` so far: `size` is the rest.
     """
 
     order_id: int
@@ -130,6 +131,8 @@ class Intent:
     parent: int | None = None
     oco: int | None = None
     because: str = ""
+    modifies: bool = False
+    filled: float = 0.0
 
 
 Action = Literal["allow", "resize", "veto"]

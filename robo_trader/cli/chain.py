@@ -47,6 +47,30 @@ def guard_lines(chain: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def changes_of(chain: dict[str, Any]) -> Iterator[Step]:
+    """Yield (time, rank, text) for each change of an order, with what became of it."""
+    rows = chain["modifications"]
+    answers = {row["answers"]: row for row in rows if row["answers"] is not None}
+    for row in rows:
+        if row["answers"] is not None:
+            continue
+        prices = "".join(
+            f", {word} {float(row[name]):,g}"
+            for word, name in (("limit", "limit_price"), ("stop", "stop_price"))
+            if row[name] is not None
+        )
+        to = f"to {_size(row['size'], digits=6)}{prices}" if row["size"] is not None else ""
+        end = row if row["state"] != "asked" else answers.get(row["number"], row)
+        because = f"\nbecause {row['reason']}" if row["reason"] and row["state"] != "refused" else ""
+        name = f"order {row['order_number']}"
+        if end["state"] == "refused":
+            yield row["at"], 0, f"{name}: a change {to} was refused: {end['reason']}{because}"
+        elif end["state"] == "holds" or any(n > row["number"] for n in answers):
+            yield row["at"], 0, f"{name} was changed {to}{because}"
+        else:
+            yield row["at"], 0, f"{name} was to be changed {to}, and nothing was heard of it{because}"
+
+
 def _once(shown: set[tuple[str, int]], kind: str, row: dict[str, Any] | None, tell: Any) -> Iterator[Step]:
     if row is not None and (kind, row["number"]) not in shown:
         shown.add((kind, row["number"]))

@@ -274,10 +274,18 @@ class JournalTables(Source):
         order = self._reader.row("orders", self._number, fill["order_number"])
         return "" if order is None else str(order["because"])
 
+    @cached_property
+    def _changed(self) -> dict[int, dict[str, Any]]:
+        """What orders were changed to, by number: the values that hold."""
+        rows = self._reader.rows("modifications", "run = :run", order="number", run=self._number)
+        names = ("size", "limit_price", "stop_price")
+        return {row["order_number"]: {n: row[n] for n in names} for row in rows if row["state"] == "holds"}
+
     def _order(self, row: dict[str, Any]) -> OrderRecord:
         from robo_trader.engine.record import OrderRecord
 
         state = self._reader.status(self._number, row["number"])
+        row = {**row, **self._changed.get(row["number"], {})}
         return OrderRecord(
             order_id=row["number"], time=to_ns(row["at"]), symbol=row["symbol"], side=row["side"],
             type=row["type"], size=float(row["size"]), limit=_float(row["limit_price"]),

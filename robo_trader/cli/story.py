@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from robo_trader.cli import out
-from robo_trader.cli.chain import guard_lines, steps_before
+from robo_trader.cli.chain import changes_of, guard_lines, steps_before
 from robo_trader.clock import from_ns, iso
 from robo_trader.runs.writing import outcome
 
@@ -180,10 +180,8 @@ def _steps(orders: Sequence[OrderRecord], parts: Sequence[Part], chains: dict[in
     asked = {order.order_id: order for order in orders}
     shown: set[tuple[str, int]] = set()
     steps = [step for chain in chains.values() for step in steps_before(chain, shown)]
-    steps += [
-        (from_ns(order.time), 0, _order_step(order, guard_lines(chains.get(order.order_id))))
-        for order in orders
-    ]
+    steps += [(from_ns(order.time), 0, _order_step(order, chains.get(order.order_id))) for order in orders]
+    steps += [step for chain in chains.values() for step in changes_of(chain)]
     steps += [(part.fill.time, 1, _fill_step(part, asked)) for part in parts]
     return _timeline(sorted(steps, key=lambda step: step[:2]))
 
@@ -254,7 +252,14 @@ def _outcome(order: OrderRecord) -> str:
     return f"{order.status}{partly}{reason}"
 
 
-def _order_step(order: OrderRecord, guard: Sequence[str]) -> str:
+def _order_step(order: OrderRecord, chain: Any) -> str:
+    guard, ask = guard_lines(chain), _ask(order)
+    if chain is not None and chain["modifications"]:
+        made = chain["order"]
+        limit, stop = (
+            None if made[name] is None else float(made[name]) for name in ("limit_price", "stop_price")
+        )
+        ask = _ask(replace(order, size=float(made["size"]), limit=limit, stop=stop))
     because = (
         f"\nbecause {order.because}"
         if order.because
@@ -262,7 +267,7 @@ def _order_step(order: OrderRecord, guard: Sequence[str]) -> str:
     )
     end = "" if order.status == "Completed" else f"\n{_outcome(order)}"
     said = "".join(f"\n{line}" for line in guard)
-    return f"order {order.order_id}: {_ask(order)}{because}{said}{end}"
+    return f"order {order.order_id}: {ask}{because}{said}{end}"
 
 
 def _fill_step(part: Part, orders: dict[int, OrderRecord]) -> str:

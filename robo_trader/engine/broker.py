@@ -17,6 +17,7 @@ from backtrader.brokers import BackBroker
 from robo_trader.bars.frame import BarFrame
 from robo_trader.clock import from_ns
 from robo_trader.engine.book import BrokerBook
+from robo_trader.engine.modifying import Modifying
 from robo_trader.engine.recorder import Recorder, order_prices
 from robo_trader.errors import StrategyError
 from robo_trader.feeds.bars import to_backtrader_days
@@ -43,8 +44,8 @@ def because_text(because: Any) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class RecordingBroker(BackBroker):
-    """A `BackBroker` whose orders pass a gate and are written down.
+class RecordingBroker(Modifying, BackBroker):
+    """A `BackBroker` whose orders pass a gate, can be changed and are written down.
 
     The engine sets `now` (ns UTC) before anything of the strategy runs.
     """
@@ -209,6 +210,9 @@ class RecordingBroker(BackBroker):
         order.size = order.created.size = signed
         order.created.remsize = order.executed.remsize = signed
         self._set_reason(order, "; ".join(decision.reasons))
+
+    def _reason_in_words(self, because: Any) -> str:
+        return because_text(because)
 
     def _set_reason(self, order: Any, reason: str) -> None:
         self.recorder.reason(order, reason)

@@ -19,6 +19,7 @@ from typing import Any
 import backtrader as bt
 
 from robo_trader.engine.broker import RecordingBroker, bar_of, terms_of
+from robo_trader.engine.modifying import Values
 from robo_trader.engine.recorder import Recorder
 from robo_trader.engine.validity import deadline, is_over
 from robo_trader.errors import StrategyError
@@ -96,6 +97,13 @@ class HonestBroker(RecordingBroker):
         if not bracket:
             self._bracketize(order, cancel=True)
         return True
+
+    def _modified(self, order: Any, before: Values, after: Values) -> None:
+        """A bar in progress has printed its prices: it is not for an order that was changed since."""
+        if order not in self.submitted:
+            self._submitted_at[order.ref] = max(self._submitted_at[order.ref], self.now)
+            self._entered.pop(order.ref, None)
+        super()._modified(order, before, after)
 
     def transmit(self, order: Any, check: bool = True) -> Any:
         """Send an order once; Backtrader sends a parent again with each child that comes later."""

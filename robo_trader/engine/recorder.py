@@ -88,6 +88,18 @@ class Recorder:
         limit, stop = order_prices(order)
         self._orders.extend((order, time, oco, order.created.size, limit, stop, self.because(order)))
 
+    def modified(self, order: Any) -> None:
+        """Note that an order asks for other values now; one of an earlier session has no row here."""
+        rows = self._orders
+        at = next((i for i in range(len(rows) - 7, -1, -7) if rows[i].ref == order.ref), None)
+        if at is not None:
+            rows[at + 3 : at + 6] = (order.created.size, *order_prices(order))
+
+    def unfold(self) -> None:
+        """Make the decisions of orders that simply passed: they stood in orders that change now."""
+        self._decisions = [*self.decision_records(self.order_records())]
+        self._allowed = [], []
+
     def because(self, order: Any) -> str:
         """Return the reason that an order carries."""
         return order.info.get("because", "") or ""

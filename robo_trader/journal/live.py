@@ -154,6 +154,7 @@ class RunJournal(SessionRows):
         self._last = datetime.min.replace(tzinfo=clock.now().tzinfo)
         #: How often, and by how much at most, the clock was seen to jump back.
         self.clock_jumps: list[float] = []
+        self._asked: dict[int, int] = {}
         self._next, self._seen, self._positions, charged = _stand(journal.database, number)
         super().__init__(charged)
         self._writer = Writer(journal.database, Spool(journal.folder, run_id), self._changed)
@@ -246,9 +247,32 @@ class RunJournal(SessionRows):
         if batch.done.is_set() or exits:
             return references
         for decision in decisions:
-            if decision.action != "veto":
-                self.order_state(decision.intent.order_id, "Rejected", reason=_NOT_JOURNALLED)
+            order_id = decision.intent.order_id
+            if decision.action != "veto" and decision.intent.modifies:
+                self.not_modified(order_id, self.asked(order_id), _NOT_JOURNALLED)
+            elif decision.action != "veto":
+                self.order_state(order_id, "Rejected", reason=_NOT_JOURNALLED)
         return None
+
+    def asked(self, order_id: int) -> int:
+        """Return the number of the latest change of an order that was committed, 0 for none."""
+        return self._asked.get(order_id, 0)
+
+    def modified(
+        self, order_id: int, number: int, size: float, limit: float | None, stop: float | None
+    ) -> None:
+        """Write that the change `number` of an order holds, and with it these values."""
+        self._write(
+            "modifications", order_number=order_id, decision=None, answers=number, at=self._now(),
+            state="holds", size=exact(size), limit_price=exact(limit), stop_price=exact(stop), reason="",
+        )  # fmt: skip
+
+    def not_modified(self, order_id: int, number: int, reason: str) -> None:
+        """Write that the change `number` of an order was refused."""
+        self._write(
+            "modifications", order_number=order_id, decision=None, answers=number, at=self._now(),
+            state="refused", size=None, limit_price=None, stop_price=None, reason=reason,
+        )  # fmt: skip
 
     def order_state(
         self, order_id: int, status: str, *, filled: float = 0.0, reason: str = "", at: datetime | None = None
@@ -360,8 +384,26 @@ class RunJournal(SessionRows):
                     )[1]
                 )  # fmt: skip
             references.append(f"{self._hex}-{intent.order_id}")
+            if intent.modifies:
+                rows.append(self._modification_row(decision, number))
+                continue
             rows += self._order_rows(intent, decision, number, at, references[-1])
         return rows, references
+
+    def _modification_row(self, decision: Decision, number: int) -> Row:
+        intent, vetoed = decision.intent, decision.action == "veto"
+        size = intent.filled + (
+            decision.size if decision.action == "resize" and decision.size else intent.size
+        )
+        own, row = self._row(
+            "modifications", order_number=intent.order_id, decision=number, answers=None, at=intent.time,
+            state="refused" if vetoed else "asked", size=exact(size), limit_price=exact(intent.limit),
+            stop_price=exact(intent.stop),
+            reason="; ".join(decision.reasons) if vetoed else intent.because,
+        )  # fmt: skip
+        if not vetoed:
+            self._asked[intent.order_id] = own
+        return row
 
     def _order_rows(
         self, intent: Intent, decision: Decision, number: int, at: datetime, reference: str

@@ -121,7 +121,7 @@ class Reader(ABC):
 
         Keys: `order`, its `states`, `decision` (None for an order refused unasked), the rules'
         `answers`, the `signal` with its `evidence` (each an `event` and a `view`), the `event` that
-        the strategy gave as its reason, and the `fills` that count.
+        the strategy gave as its reason, its `modifications`, and the `fills` that count.
         """
         asked = self.row("orders", run, order)
         if asked is None:
@@ -148,6 +148,7 @@ class Reader(ABC):
         return {
             "order": asked,
             "states": list(self.rows("order_states", "run = :run AND order_number = :n", run=run, n=order)),
+            "modifications": self.modifications(run, order),
             "decision": decision,
             "answers": answers,
             "signal": signal,
@@ -155,6 +156,11 @@ class Reader(ABC):
             "event": event,
             "fills": self.fills_of(run, order),
         }
+
+    def modifications(self, run: int, order: int) -> list[Row]:
+        """Return what an order was changed to, and what became of each change."""
+        where = "order_number = :n AND +run = :run"
+        return list(self.rows("modifications", where, order="number", run=run, n=order))
 
     def fills_of(self, run: int, order: int) -> list[Row]:
         """Return the fills of an order that no other one corrects."""

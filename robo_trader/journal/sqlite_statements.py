@@ -102,6 +102,14 @@ BEFORE = (
     "FOREIGN KEY(run) REFERENCES runs (number), CONSTRAINT fills_order_number FOREIGN KEY(run, "
     "order_number) REFERENCES orders (run, number), CONSTRAINT fills_corrects FOREIGN KEY(run, "
     "corrects) REFERENCES fills (run, number) ) WITHOUT ROWID",
+    "CREATE TABLE modifications ( run BIGINT NOT NULL, number BIGINT NOT NULL, order_number "
+    "BIGINT NOT NULL, decision BIGINT, answers BIGINT, at TEXT NOT NULL, state TEXT NOT NULL, "
+    "size TEXT, limit_price TEXT, stop_price TEXT, reason TEXT NOT NULL, CONSTRAINT "
+    "modifications_key PRIMARY KEY (run, number), CONSTRAINT modifications_run FOREIGN KEY(run) "
+    "REFERENCES runs (number), CONSTRAINT modifications_order_number FOREIGN KEY(run, "
+    "order_number) REFERENCES orders (run, number), CONSTRAINT modifications_decision FOREIGN "
+    "KEY(run, decision) REFERENCES decisions (run, number), CONSTRAINT modifications_answers "
+    "FOREIGN KEY(run, answers) REFERENCES modifications (run, number) ) WITHOUT ROWID",
     "CREATE TABLE order_states ( run BIGINT NOT NULL, number BIGINT NOT NULL, order_number "
     "BIGINT NOT NULL, at TEXT, status TEXT NOT NULL, filled TEXT NOT NULL, reason TEXT NOT "
     "NULL, CONSTRAINT order_states_key PRIMARY KEY (run, order_number, number), CONSTRAINT "
@@ -131,6 +139,7 @@ AFTER = (
     "CREATE INDEX fills_by_order_number_run ON fills (order_number, run)",
     "CREATE INDEX fills_by_symbol_number_run ON fills (symbol, number, run)",
     "CREATE UNIQUE INDEX fills_unique_run_execution ON fills (run, execution) WHERE execution IS NOT NULL",
+    "CREATE INDEX modifications_by_order_number_run ON modifications (order_number, run)",
     "CREATE INDEX trades_by_run_symbol_first_fill ON trades (run, symbol, first_fill)",
     "CREATE TRIGGER runs_append_only BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'the "
     "journal is append-only: a correction is a new row'); END",
@@ -151,6 +160,8 @@ AFTER = (
     "CREATE TRIGGER orders_append_only BEFORE UPDATE ON orders BEGIN SELECT RAISE(ABORT, 'the "
     "journal is append-only: a correction is a new row'); END",
     "CREATE TRIGGER order_states_append_only BEFORE UPDATE ON order_states BEGIN SELECT "
+    "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
+    "CREATE TRIGGER modifications_append_only BEFORE UPDATE ON modifications BEGIN SELECT "
     "RAISE(ABORT, 'the journal is append-only: a correction is a new row'); END",
     "CREATE TRIGGER fills_append_only BEFORE UPDATE ON fills BEGIN SELECT RAISE(ABORT, 'the "
     "journal is append-only: a correction is a new row'); END",

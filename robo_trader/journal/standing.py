@@ -9,15 +9,15 @@ Failure contract: a run that does not exist, and a journal that cannot be read, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from robo_trader.errors import JournalError
-from robo_trader.journal.reading import Reader, read_database
+from robo_trader.journal.reading import Reader, Row, read_database
 
 if TYPE_CHECKING:
     from robo_trader.journal.live import Journal
@@ -28,11 +28,22 @@ ENDED = ("finished", "failed")
 
 
 @dataclass(frozen=True, slots=True)
+class StandingChange:
+    """A change of an order that was committed and of which nobody knows whether the broker took it."""
+
+    number: int
+    size: Decimal
+    limit: Decimal | None
+    stop: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class StandingOrder:
     """An order as the journal knows it.
 
     `size` is what the guard decided, 0 for a veto; `filled` what counting executions add up to; `status`
-    the newest, in Backtrader's spelling; `at` when the strategy asked. `parent` and `oco` are numbers.
+    the newest, in Backtrader's spelling; `at` when the strategy asked. `parent` and `oco` are numbers. An
+    order that was changed has the values that hold; `changes` are those that may hold instead, oldest first.
     """
 
     number: int
@@ -49,6 +60,13 @@ class StandingOrder:
     filled: Decimal
     because: str
     at: datetime
+    changes: tuple[StandingChange, ...] = ()
+
+    @property
+    def may_be(self) -> tuple[StandingOrder, ...]:
+        """The order with each of the values that it may have at the broker, those that hold first."""
+        others = (replace(self, size=c.size, limit=c.limit, stop=c.stop) for c in self.changes)
+        return (self, *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,7 @@ def standing(journal: Journal | Reader, run_id: str) -> Standing:
             for row in reader.fills(number)
         )  # fmt: skip
         decided = _decided(reader, number)
+        changed = list(reader.rows("modifications", "run = :run", order="number", run=number))
         status = _newest_states(reader, number)
     filled: dict[int, Decimal] = {}
     positions: dict[str, Decimal] = {}
@@ -109,6 +128,10 @@ def standing(journal: Journal | Reader, run_id: str) -> Standing:
         )
         for n, row in asked.items()
     )  # fmt: skip
+    if changed:
+        orders = tuple(
+            _as_changed(order, [r for r in changed if r["order_number"] == order.number]) for order in orders
+        )
     held = {symbol: size for symbol, size in positions.items() if size}
     return Standing(run_id, run["starting_cash"], orders, fills, held)
 
@@ -139,6 +162,21 @@ def reading(journal: Journal | Reader) -> Iterator[Reader]:
         return
     with read_database(journal.database) as reader:
         yield reader
+
+
+def _as_changed(order: StandingOrder, rows: Sequence[Row]) -> StandingOrder:
+    """Return an order as its changes left it; `rows` are those of `modifications`, in their order."""
+    open_: dict[int, StandingChange] = {}
+    for row in rows:
+        if row["state"] == "asked":
+            number = row["number"]
+            open_[number] = StandingChange(number, row["size"], row["limit_price"], row["stop_price"])
+        elif row["state"] == "holds":
+            order = replace(order, size=row["size"], limit=row["limit_price"], stop=row["stop_price"])
+            open_ = {n: change for n, change in open_.items() if n > (row["answers"] or row["number"])}
+        else:
+            open_.pop(row["answers"] or 0, None)
+    return replace(order, changes=tuple(open_.values()))
 
 
 def _decided(reader: Reader, run: int) -> dict[int, Decimal]:

@@ -220,6 +220,22 @@ TABLES: tuple[Table, ...] = (
         refers={"order_number": "orders"},
     ),
     _table(
+        "modifications",
+        "what working orders were changed to; a change is committed before it leaves, its answer is a row",
+        """order_number int the order
+        decision int? the guard's decision; none in an answer of the broker's
+        answers int? which one this answers; where it holds, earlier ones of the order are answered as well
+        at time when
+        state text `asked` while it is on its way, `holds` or `refused`
+        size exact? all of the order, what was filled included
+        limit_price exact? its limit
+        stop_price exact? its stop
+        reason text why it was asked for or, where it was refused, why it was""",
+        refers={"order_number": "orders", "decision": "decisions", "answers": "modifications"},
+        indexes=(("order_number", "run"),),
+        since="0004",
+    ),
+    _table(
         "fills",
         "executions; those that another one corrects do not count",
         """order_number int the order
@@ -360,7 +376,7 @@ TABLES: tuple[Table, ...] = (
 BY_NAME: Mapping[str, Table] = MappingProxyType({table.name: table for table in TABLES})
 
 #: The revisions of the schema, oldest first; the last is what this version writes.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 HEAD = REVISIONS[-1]
 
 

@@ -22,6 +22,7 @@ from robo_trader.risk.book import Book, WorkingOrder
 from robo_trader.risk.exposure import SLACK, closing_part, round_down
 from robo_trader.risk.gate import DROPPED, settle
 from robo_trader.risk.halt import ACTIVE, HALTED, REDUCING, Halt, State
+from robo_trader.risk.modifying import eases, only_trims
 from robo_trader.risk.rule import BATCH, RiskRule, label_of, overrides, raised
 from robo_trader.risk.sectors import SectorMap
 from robo_trader.risk.tally import Tally
@@ -107,6 +108,8 @@ class Guard:
             return [Decision(intent=intent) for intent in family]
         known = family
         try:
+            if family[0].modifies and eases(family[0], book):
+                return [Decision(intent=intent) for intent in family]
             if len(family) != 1 or self._symbols.get(family[0].symbol) != family[0].symbol:
                 known = [self._known_as(intent, book) for intent in family]
             state = ACTIVE
@@ -124,6 +127,8 @@ class Guard:
                 decisions = [self._judge(known[0], book, state, blind, None)[0]]
             else:
                 decisions = self._family(known, book, state, blind)
+            if known[0].modifies:
+                decisions = [only_trims(decision, book) for decision in decisions]
         except Exception as error:  # noqa: BLE001 - an order that nobody could judge is not sent
             return self._done([_refusal(intent, "guard", _blind(error)) for intent in family], family)
         decisions = self._done(decisions, known)

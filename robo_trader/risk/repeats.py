@@ -82,4 +82,5 @@ def _key(decision: Decision) -> tuple[object, ...] | None:
     i = decision.intent
     rules = tuple(reason.partition(":")[0] for reason in decision.reasons)
     # A price moves with the market on every try; that there is one is part of the order.
-    return (i.side, i.size, i.type, i.limit is not None, i.stop is not None, rules)
+    changed = i.order_id if i.modifies else None
+    return (changed, i.side, i.size, i.type, i.limit is not None, i.stop is not None, rules)

@@ -8,10 +8,8 @@ known by then. Everything else stays text.
 from __future__ import annotations
 
 import gc
-import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -26,11 +24,11 @@ from robo_trader.journal.bulk import write_journal
 from robo_trader.risk.repeats import Entry, collapse
 from robo_trader.runs import csvs
 from robo_trader.runs.plain import plain
-from robo_trader.signals.tape import fade
+from robo_trader.runs.reasons import Reasons
 
 if TYPE_CHECKING:
     from robo_trader.engine.record import AllowedOrders, OrderRecord
-    from robo_trader.records import Decision, Event, Fill, Signal, View
+    from robo_trader.records import Decision, Event, Fill, Intent, Signal, View
     from robo_trader.runs.result import Result
 
 FILE = "journal.sqlite"
@@ -63,7 +61,7 @@ def rows_of(result: Result) -> dict[str, Rows]:
         "signals": _signals(record.signals),
         **_views(result, events),
     }
-    reasons = _Reasons(record.signals, events)
+    reasons = Reasons(record.signals, events)
     if isinstance(record.decisions, AllowedOrders):
         # The decisions of a run without a guard say nothing that its orders do not say.
         decided = {"decisions": _allowed(record.decisions, record.orders, reasons)}
@@ -71,9 +69,34 @@ def rows_of(result: Result) -> dict[str, Rows]:
     else:
         entries = collapse(record.decisions)
         decided = _decisions(entries, reasons)
-        decision = {order_id: i for i, entry in enumerate(entries, 1) for order_id in entry.orders}
+        decision = {
+            order_id: i
+            for i, entry in enumerate(entries, 1)
+            for order_id in entry.orders
+            if not entry.decision.intent.modifies
+        }
+        decided["modifications"] = _modifications(entries)
     rows["halts"] = _halts(result)
-    return {**rows, **decided, **_orders(result, decision), **_account(result)}
+    return {**rows, **decided, **_orders(result, decision, _as_asked(result)), **_account(result)}
+
+
+def _as_asked(result: Result) -> Sequence[OrderRecord]:
+    """Return the orders with the values that they were made with, of which a changed one has others."""
+    from robo_trader.engine.record import AllowedOrders
+
+    record = result.record
+    simple = isinstance(record.decisions, AllowedOrders)
+    changed = set() if simple else {d.intent.order_id for d in record.decisions if d.intent.modifies}
+    if not changed:
+        return record.orders
+    first: dict[int, Intent] = {}
+    for decision in record.decisions:
+        if decision.intent.order_id in changed:
+            first.setdefault(decision.intent.order_id, decision.intent)
+    return [
+        replace(o, size=f.size, limit=f.limit, stop=f.stop) if (f := first.get(o.order_id)) else o
+        for o in record.orders
+    ]
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -221,62 +244,7 @@ def _stands_behind(view: View, signal: Signal) -> bool:
     )
 
 
-class _Reasons:
-    """Finds the signal or event that the text of a reason names."""
-
-    def __init__(self, signals: Sequence[Signal], events: Sequence[Event]) -> None:
-        self._signals: dict[tuple[str, str], list[tuple[int, int, Signal]]] = {}
-        for i, signal in enumerate(signals, 1):
-            own = self._signals.setdefault((signal.symbol, signal.name), [])
-            own.append((to_ns(signal.at), i, signal))
-        known = sorted(
-            (to_ns(event.known_at), i) for i, event in enumerate(events, 1) if event.known_at is not None
-        )
-        self._known = [at for at, _ in known]
-        self._titles = [(events[i - 1].title, i) for _, i in known]
-        self._seen: dict[tuple[str, str], tuple[int | None, int | None]] = {}
-
-    def find(self, symbol: str, because: str, at: int) -> tuple[int | None, int | None]:
-        """Return the numbers of the signal and the event behind an order at `at` (ns UTC)."""
-        if not because:
-            return None, None
-        for words in _SPOKEN.finditer(because) if self._signals else ():
-            number = self._spoken(symbol, words, at)
-            if number is not None:
-                return number, None
-        # The newest events first: a title that recurs means its last occurrence.
-        newest = bisect_right(self._known, at)
-        for title, number in reversed(self._titles[max(0, newest - 50) : newest]):
-            if title and title in because:
-                return None, number
-        return None, None
-
-    def _spoken(self, symbol: str, words: re.Match[str], at: int) -> int | None:
-        """Return the number of the signal in force at `at` if it can have said `words`."""
-        # A feed of a second time frame is called SPY@1d; analysts speak of SPY.
-        for name in dict.fromkeys((symbol, symbol.partition("@")[0])):
-            own = self._signals.get((name, words["role"]))
-            if not own:
-                continue
-            i = bisect_right(own, at, key=lambda row: row[0])
-            if i and _can_have_said(own[i - 1][2], float(words["value"]), words["confidence"], at):
-                return own[i - 1][1]
-        return None
-
-
-#: What a signal says of itself when it is given as a reason.
-_SPOKEN = re.compile(r"(?P<role>[\w-]+) (?P<value>[+-]\d\.\d\d) \(confidence (?P<confidence>\d\.\d\d)\)")
-
-
-def _can_have_said(signal: Signal, value: float, confidence: str, at: int) -> bool:
-    """Tell whether `signal` had this value at some time up to `at`: an analyst's fades, a pack's stays."""
-    if f"{signal.confidence:.2f}" != confidence:
-        return False
-    least, most = sorted((fade(signal, at), signal.value))
-    return least - 0.00501 <= value <= most + 0.00501
-
-
-def _allowed(decisions: AllowedOrders, orders: Sequence[OrderRecord], reasons: _Reasons) -> Rows:
+def _allowed(decisions: AllowedOrders, orders: Sequence[OrderRecord], reasons: Reasons) -> Rows:
     of = [orders[order_id - 1] for order_id in decisions.order_ids]
     linked = [reasons.find(o.symbol, o.because, at) for o, at in zip(of, decisions.times, strict=True)]
     sizes, n = exact([o.size for o in of]), len(of)
@@ -294,7 +262,7 @@ def _allowed(decisions: AllowedOrders, orders: Sequence[OrderRecord], reasons: _
     )
 
 
-def _decisions(entries: Sequence[Entry], reasons: _Reasons) -> dict[str, Rows]:
+def _decisions(entries: Sequence[Entry], reasons: Reasons) -> dict[str, Rows]:
     """Decisions and what the rules said of them; of refusals that repeat themselves the first."""
     decisions = [entry.decision for entry in entries]
     intents = [d.intent for d in decisions]
@@ -321,6 +289,29 @@ def _decisions(entries: Sequence[Entry], reasons: _Reasons) -> dict[str, Rows]:
     return {"decisions": rows, "guard_answers": _answers(decisions)}
 
 
+def _modifications(entries: Sequence[Entry]) -> Rows:
+    """What orders were changed to: in a backtest a change holds at once, or was refused."""
+    changes = [(i, e.decision) for i, e in enumerate(entries, 1) if e.decision.intent.modifies]
+    if not changes:
+        return []
+    intents = [d.intent for _, d in changes]
+    passed = [d.action != "veto" for _, d in changes]
+    return _numbered(
+        [intent.order_id for intent in intents],
+        [i for i, _ in changes],
+        [None] * len(changes),
+        _moments_ns(times_ns(intent.time for intent in intents)),
+        ["holds" if ok else "refused" for ok in passed],
+        exact([d.intent.filled + (d.size or d.intent.size) for _, d in changes]),
+        exact([intent.limit for intent in intents]),
+        exact([intent.stop for intent in intents]),
+        [
+            _clean(d.intent.because if ok else "; ".join(d.reasons))
+            for ok, (_, d) in zip(passed, changes, strict=True)
+        ],
+    )
+
+
 def _answers(decisions: Sequence[Decision]) -> Rows:
     numbers = [i for i, decision in enumerate(decisions, 1) for _ in decision.answers]
     said = [answer for decision in decisions for answer in decision.answers]
@@ -344,9 +335,8 @@ def _halts(result: Result) -> Rows:
     ]
 
 
-def _orders(result: Result, decision: Mapping[int, int]) -> dict[str, Rows]:
+def _orders(result: Result, decision: Mapping[int, int], orders: Sequence[OrderRecord]) -> dict[str, Rows]:
     """`decision` has the number of each order's decision."""
-    orders: Sequence[OrderRecord] = result.record.orders
     hex_ = result.id.rpartition("-")[2]
     # An order's number is its id, so that everybody means the same by it.
     rows = [

@@ -9,7 +9,7 @@ import pytest
 
 from robo_trader.backtesting import backtest
 from robo_trader.cli.sources import JournalTables, Tables
-from robo_trader.cli.story import order_facts, source_of, trade_facts
+from robo_trader.cli.story import order_facts, order_story, source_of, trade_facts
 from robo_trader.journal.reading import read_file
 from robo_trader.runs import StoredRun, load_run
 
@@ -151,3 +151,34 @@ def test_the_guard_and_the_signal_are_told_with_their_numbers(tmp_path: Path) ->
     ]  # fmt: skip
     places = [text.index(step) for step in steps]
     assert places == sorted(places)
+
+
+FOLLOWING = """
+import backtrader as bt
+class Following(bt.Strategy):
+    def next(self):
+        if len(self) == 30:
+            price = self.data.close[0]
+            self.order = self.buy(size=10, exectype=bt.Order.Limit, price=price * 0.8, because="cheap")
+        elif len(self) == 33:
+            self.broker.modify(self.order, price=round(self.data.close[0] * 1.02, 2), because="follow")
+"""
+
+
+def test_a_changed_order_is_told_with_its_change(tmp_path: Path) -> None:
+    (tmp_path / "following.py").write_text(FOLLOWING)
+    result = backtest(str(tmp_path / "following.py"), symbols=["SPY"], risk="off", out=tmp_path / "runs")
+    assert result.run_dir is not None
+    found = load_run(result.run_dir)
+    order = found.orders[0]
+    with source_of(found) as source:
+        lines = order_story(source, 1)
+        (change,) = order_facts(source, 1)["chain"]["modifications"]
+        assert source.order(1).limit == order.limit == float(change["limit_price"])
+    assert change["state"] == "holds" and change["decision"] == 2
+    first = next(i for i, line in enumerate(lines) if " order 1: BUY 10 SPY Limit limit " in line)
+    told = next(
+        i for i, line in enumerate(lines) if f" order 1 was changed to 10, limit {order.limit:g}" in line
+    )
+    assert first < told and "because cheap" in lines[first + 1] and "because follow" in lines[told + 1]
+    assert f"{order.limit:g}" not in lines[first], "it was made with another limit"

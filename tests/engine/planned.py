@@ -167,6 +167,10 @@ class Planned(bt.Strategy):
                 order = alive[a.pick % len(alive)]
                 self.cancel(order)
                 self.diary.cancels.append((order.info["because"], self._now()))
+        elif a.what == "modify":
+            alive = [order for order in self.made if order.alive()]
+            if alive:
+                self._modify(a, alive[a.pick % len(alive)], name)
         elif a.what == "flatten":
             self._keep(self.close(data, because=name), name)
         elif a.what == "reverse":
@@ -177,6 +181,19 @@ class Planned(bt.Strategy):
         else:
             side = self.buy if a.buy else self.sell
             self._keep(side(data, size=a.size, because=name, **self._terms(a, data)), name, a, data)
+
+    def _modify(self, a: Action, order: Any, name: str) -> None:
+        """Change an order as its type allows, its size too where a plan says `oco`."""
+        kind, data = order.exectype, order.data
+        more: dict[str, Any] = {"size": a.size} if a.oco else {}
+        if kind in (bt.Order.Limit, bt.Order.Stop, bt.Order.StopLimit):
+            more["price"] = self._level(data, a.near)
+        if kind == bt.Order.StopLimit:
+            more["pricelimit"] = self._level(data, a.far)
+        if order.trailamount:
+            more["trailamount"] = self._distance(data, a.near)
+        answer = self.broker.modify(order, because=name, **more)
+        self.out.log.append(("modify", name, answer, order.info.get("refused", ""), order.created.price))
 
     def _terms(self, a: Action, data: Any) -> dict[str, Any]:
         terms: dict[str, Any] = {"exectype": getattr(bt.Order, _TYPES[a.what])}

@@ -86,6 +86,13 @@ class FastBooks(FastAccount):
             self.recorder.allowed(order, self.now)
         return True
 
+    def _before_a_change(self, order: Any) -> None:
+        if self._free:
+            # From here on each decision is written down: those of orders say what they asked for first.
+            self._free = False
+            self.recorder.unfold()
+            self.book.know(order.data)
+
     def submit(self, order: Any, check: bool = True) -> Any:
         if not self._receive(order):
             return order
