@@ -18,7 +18,10 @@ from robo_trader.cli.app import COMMANDS, Entry
 from robo_trader.cli.main import describe, main
 from robo_trader.errors import DataError, RefusedError, RoboError, UsageError
 
-HEAVY = ("numpy", "pandas", "backtrader", "matplotlib", "exchange_calendars", "sklearn", "rich")
+HEAVY = {
+    "numpy", "pandas", "backtrader", "matplotlib", "exchange_calendars", "sklearn", "rich", "sqlalchemy",
+    "asyncio", "http", "multiprocessing", "ssl", "sqlite3", "unittest",
+}  # fmt: skip
 
 
 def fake_command(monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
@@ -53,15 +56,19 @@ def test_without_arguments_the_help_appears(robo: Any) -> None:
     assert robo().out == robo("--help").out == robo("-h").out
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_little() -> None:
+    """What makes it fast; `benchmarks/startup.py --most 150` measures it, for a busy machine cannot."""
     code = (
         "import sys\n"
+        "before = set(sys.modules)\n"
         "from robo_trader.cli.main import main\n"
         "assert main(['--help']) == 0\n"
-        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)\n"
+        "print(*set(sys.modules) - before, file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+    imported = done.stderr.split()
+    assert not {name.partition(".")[0] for name in imported} & HEAVY
+    assert len(imported) < 250
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
@@ -164,7 +171,7 @@ def test_a_signal_interrupts_a_real_process() -> None:
     )
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
@@ -209,20 +216,6 @@ def test_main_leaves_the_warning_machinery_as_it_found_it() -> None:
     before = warnings.showwarning
     main(["--version"])
     assert warnings.showwarning is before
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="children's CPU time is counted on POSIX only")
-def test_help_is_fast() -> None:
-    """The promise is 150 ms; CPU time is compared, since a busy machine stretches the clock."""
-    import resource
-
-    times = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "robo_trader", "--help"], capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert sorted(times)[2] < 0.150, times
 
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])

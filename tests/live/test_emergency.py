@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from robo_trader.gateway.embedded import EmbeddedGateway
 from robo_trader.gateway.settings import GatewaySettings
 from robo_trader.journal.reading import read_file
 from robo_trader.journal.standing import standing
+from robo_trader.live.halts import flattening, rescue, silent
 from robo_trader.live.halts.choosing import mark_of
 from robo_trader.live.halts.emergency import stop_sessions
 from robo_trader.live.halts.order import Order, Outcome
@@ -31,6 +33,16 @@ from robo_trader.risk.halt import HALTED, Halt, HaltStore
 from robo_trader.state import open_state
 
 PATIENT = Path(__file__).with_name("stubborn.py")
+PATIENT_NAMES: dict[Any, tuple[str, ...]] = {
+    flattening: ("JOURNALLED",), rescue: ("ACKNOWLEDGED", "GONE", "FILLED"),
+    silent: ("DYING", "FREED", "READING", "_RIVALS"),
+}  # fmt: skip
+#: The same for a process of its own.
+PATIENT_WORDS = "".join(
+    f"{module.__name__.rpartition('.')[2]}.{name} = 60.0\n"
+    for module, names in PATIENT_NAMES.items()
+    for name in names
+)
 RUN = "20261120T100000Z-stubborn-ab12cd"
 AAPL = 265598
 
@@ -90,6 +102,16 @@ class Patient:
         self.store.close()
 
 
+@pytest.fixture(autouse=True)
+def _patient() -> Iterator[None]:
+    """Wait a minute for what a broker, a process or a disk owes us: here it comes, be the machine busy."""
+    with pytest.MonkeyPatch.context() as patch:  # Its own, for tests that undo theirs.
+        for module, names in PATIENT_NAMES.items():
+            for name in names:
+                patch.setattr(module, name, 60.0)
+        yield
+
+
 @pytest.fixture
 def gateway() -> Iterator[EmbeddedGateway]:
     settings = GatewaySettings(port=0, control_port=0)
@@ -110,36 +132,24 @@ def patient(gateway: EmbeddedGateway, tmp_path: Path) -> Iterator[Callable[..., 
         one.close()
 
 
-def test_a_session_that_holds_the_interpreter_s_lock_is_stopped_within_two_seconds(
-    patient: Callable[..., Patient], gateway: EmbeddedGateway, tmp_path: Path
+def test_a_session_that_holds_the_interpreter_s_lock_is_stopped(
+    patient: Callable[..., Patient], tmp_path: Path
 ) -> None:
-    """From the start of the command to the last cancellation that the gateway has seen."""
+    """By the command, in a process of its own; `benchmarks/halt.py --most 2` measures how soon."""
     one = patient("regex")
-    cancelled: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
-    desk = gateway.server.gateway.desk
-    plain = desk.end
-
-    def ends(order: Any, status: str, *more: Any, **named: Any) -> Any:
-        cancelled.put((clock.monotonic(), order.values["orderRef"]))
-        return plain(order, status, *more, **named)
-
-    desk.end = ends  # type: ignore[method-assign]
-    began = clock.monotonic()
+    code = (
+        f"from robo_trader.live.halts import flattening, rescue, silent\n{PATIENT_WORDS}"
+        "import sys\nfrom robo_trader.cli.main import main\nsys.exit(main(['halt', '--json']))\n"
+    )
     done = subprocess.run(
-        [sys.executable, "-m", "robo_trader", "halt", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
-    seen = []
-    while not cancelled.empty():
-        seen.append(cancelled.get())
-    assert {ref for _, ref in seen} >= {one.refs[name] for name in ("more", "short", "bracket")}
-    assert max(at for at, _ in seen) - began <= 2.0
     assert one.alive() == {"exit"}
     (told,) = json.loads(done.stdout)["sessions"]
     assert told["ended_pid"] == one.process.pid and told["stays"] == [one.refs["exit"]]
     assert f"did not answer, its process {one.process.pid} was ended" in done.stderr
-    assert one.process.wait(5) == -signal.SIGKILL
+    assert one.process.wait(60) == -signal.SIGKILL
 
 
 def test_a_stopped_process_is_ended_too_and_its_positions_are_closed(
@@ -161,7 +171,7 @@ def test_a_stopped_process_is_ended_too_and_its_positions_are_closed(
 
 def test_a_process_that_is_gone_already_costs_no_waiting(patient: Callable[..., Patient]) -> None:
     one = patient("die", journalled=False)
-    one.process.wait(5)
+    one.process.wait(60)
     outcome = one.stop(patience=30.0)
     assert (outcome.failed, outcome.ended_pid) == ("", None)
     assert "ended without saying so" in one.said[0]
@@ -191,7 +201,7 @@ def test_sessions_that_hang_are_stopped_at_the_same_time(
     plain, together = SilentSession._deal, threading.Barrier(2)
 
     def deal(self: SilentSession, *where: Any) -> None:
-        together.wait(10)
+        together.wait(60)
         plain(self, *where)
 
     monkeypatch.setattr(SilentSession, "_deal", deal)
@@ -226,15 +236,23 @@ def test_a_heartbeat_that_nobody_understands_is_told(tmp_path: Path, about: dict
     assert "its heartbeat names no line to the broker" in found.failed and "by hand" in found.failed
 
 
-def test_a_busy_session_gets_more_time_than_one_that_hangs(tmp_path: Path) -> None:
+def test_a_busy_session_gets_more_time_than_one_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_state(folder=tmp_path)
+    passed = [0.0]
+
+    def sleep(seconds: float) -> None:
+        passed[0] += seconds
+
+    monkeypatch.setattr(clock, "monotonic", lambda: passed[0])
+    monkeypatch.setattr("robo_trader.live.halts.emergency.time", SimpleNamespace(sleep=sleep))
     about = {"host": "elsewhere", "pid": 1}
     store.heartbeat("session/hangs", **about)
     since = clock.now()
     store.heartbeat("session/busy", **about)
     order = replace(NOTHING, mark="now", since=since, rescue=False, folder=str(tmp_path))
-    began = clock.monotonic()
-    found = stop_sessions(store, order, lambda *_: None, began=began, patience=0.1)
+    found = stop_sessions(store, order, lambda *_: None, began=0.0, patience=0.1)
     busy, hangs = (outcome.steps[-1][0] for outcome in found)
     assert hangs < 0.1 + BUSY <= busy
 
@@ -280,7 +298,7 @@ def test_a_session_whose_client_id_another_one_has_now(
 ) -> None:
     """The global cancel would take the exits of the one that obeys."""
     old = patient("die")
-    old.process.wait(5)
+    old.process.wait(60)
     new = patient("wait", run="20261120T100001Z-stubborn-ef34ab", about={"started": ""})
     name = f"session/{RUN}"
     answers = threading.Event()
@@ -295,7 +313,7 @@ def test_a_session_whose_client_id_another_one_has_now(
     thread = threading.Thread(target=obey)
     thread.start()
     try:
-        outcomes = {outcome.session: outcome for outcome in new.stop_all(patience=10.0)}
+        outcomes = {outcome.session: outcome for outcome in new.stop_all(patience=60.0)}
     finally:
         answers.set()
         thread.join()
@@ -311,7 +329,7 @@ def test_a_session_whose_client_id_is_free_once_another_one_is_ended(
     patient: Callable[..., Patient], gateway: EmbeddedGateway
 ) -> None:
     old = patient("die")
-    old.process.wait(5)
+    old.process.wait(60)
     new = patient("wait", run="20261120T100001Z-stubborn-ef34ab")
     outcomes = new.stop_all()
     assert [outcome.failed for outcome in outcomes] == ["", ""], new.text
@@ -334,10 +352,11 @@ def test_cancellations_that_nobody_acknowledges_end_in_the_global_cancel(
 def test_a_gateway_that_takes_no_orders_is_told_and_fails(
     patient: Callable[..., Patient], gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("robo_trader.live.halts.rescue.GONE", 0.1)
     one = patient("die")
     gateway.control("set", readonly=True)
-    outcome = one.stop(patience=30.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("robo_trader.live.halts.rescue.GONE", 0.1)
+        outcome = one.stop(patience=30.0)
     assert "its API is read-only" in one.text
     assert "orders are open after the global cancel" in outcome.failed
     gateway.control("set", readonly=False)
@@ -393,20 +412,10 @@ def test_a_session_that_lives_without_a_line_is_not_ended(
     one = patient("wait")
     gateway.close()
     beat = one.store.heartbeats()[f"session/{RUN}"]
-    about = {**beat.about, "line": "down"}
-    ready = threading.Event()
-
-    def beats() -> None:
-        while not ready.wait(0.02):
-            one.store.heartbeat(beat.name, **about)
-
-    thread = threading.Thread(target=beats)
-    thread.start()
-    try:
-        outcome = one.stop()
-    finally:
-        ready.set()
-        thread.join()
+    # Given in a minute, this sign of life comes after the halt however slow the machine is.
+    with clock.fixed(clock.now() + timedelta(minutes=1)):
+        one.store.heartbeat(beat.name, **{**beat.about, "line": "down"})
+    outcome = one.stop()
     assert "it cancels them when its line is back" in one.text and outcome.failed
     assert one.process.poll() is None
 
@@ -428,15 +437,20 @@ def test_a_process_is_known_by_when_it_began() -> None:
     assert end(child.pid, born)
     assert child.stdin is not None
     child.stdin.close()
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
     assert started(child.pid) is None and not end(child.pid, born)
     assert started(0) is None and started(-1) is None
 
 
 def test_where_there_is_no_proc_the_system_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("robo_trader.live.halts.processes._PROC", tmp_path)
-    born = started(os.getpid())
-    assert born and born == started() and str(clock.now().year) in born
+    monkeypatch.setattr("robo_trader.live.halts.processes._ASKED", 60.0)
+    told = [
+        datetime.strptime(f"{born} +0000", "%a %b %d %H:%M:%S %Y %z")
+        for born in (started(os.getpid()), started())
+    ]
+    # Linux's own 'ps' counts back from now, and may be a second off.
+    assert abs(told[0] - told[1]) <= timedelta(seconds=1)
     assert started(2**22 + 1) is None, "Linux has no such number"
     monkeypatch.setenv("PATH", str(tmp_path))
     assert started(os.getpid()) == "", "without 'ps' nobody can tell"

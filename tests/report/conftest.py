@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -231,11 +230,7 @@ def ten_years() -> Result:
 
 @pytest.fixture(scope="session")
 def ten_year_report(ten_years: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of `ten_years`; the CPU seconds it took are in the file ``seconds`` beside it."""
+    """The report of `ten_years`."""
     from robo_trader.report import write_report
 
-    folder = tmp_path_factory.mktemp("report")
-    start = time.process_time()
-    path = write_report(ten_years, folder / "report.html")
-    (folder / "seconds").write_text(repr(time.process_time() - start))
-    return path
+    return write_report(ten_years, tmp_path_factory.mktemp("report") / "report.html")

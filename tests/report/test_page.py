@@ -78,11 +78,10 @@ def report_of(result: Result, folder: Path) -> Page:
     return Page(write_report(result, folder / "report.html"))
 
 
-def test_a_ten_year_run_stays_small_and_quick(ten_year_report: Path) -> None:
+def test_a_ten_year_run_stays_small(ten_year_report: Path) -> None:
+    """How long it takes is measured by `benchmarks/report.py --most 15`."""
     assert ten_year_report.stat().st_size < 3_000_000
-    assert sorted(p.name for p in ten_year_report.parent.iterdir()) == ["report.html", "seconds"]
-    # CPU time, so that a busy machine does not decide.
-    assert float((ten_year_report.parent / "seconds").read_text()) < 15
+    assert [p.name for p in ten_year_report.parent.iterdir()] == ["report.html"]
 
 
 def test_nothing_in_the_page_leads_elsewhere(page: Page) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from robo_trader.journal.live import Journal, RunJournal
     from robo_trader.live.halts.order import Order
 
+#: How long the journal may take for the orders that close positions, and for the end of the run, in seconds.
+JOURNALLED = 2.0
+
 
 def read_book(run: str, order: Order) -> RunBook:
     """Return what the journal has of `run`."""
@@ -67,7 +70,9 @@ class Journalling:
     ) -> None:
         try:
             if self._book is not None:
-                self._book.finish("interrupted", f"flattened from outside by {self._order.who}", timeout=2.0)
+                self._book.finish(
+                    "interrupted", f"flattened from outside by {self._order.who}", timeout=JOURNALLED
+                )
             if self._journal is not None:
                 self._journal.close()
         except Exception as failed:  # noqa: BLE001 - the orders are out; the next session reconciles
@@ -95,7 +100,7 @@ class Journalling:
             )
             for i, flat in enumerate(orders)
         ]  # fmt: skip
-        refs = book.decide(family, exits=True, timeout=2.0)
+        refs = book.decide(family, exits=True, timeout=JOURNALLED)
         assert refs is not None, "exits always get their references"
         out = [replace(flat, ref=ref) for flat, ref in zip(orders, refs, strict=True)]
         for i, flat in enumerate(out):

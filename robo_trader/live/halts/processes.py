@@ -15,6 +15,8 @@ from pathlib import Path
 from robo_trader.errors import RunError
 
 _PROC = Path("/proc")
+#: How long ``ps`` may take, in seconds.
+_ASKED = 1.0
 
 
 def started(pid: int | None = None) -> str | None:
@@ -70,7 +72,7 @@ def _started_linux(pid: int) -> str | None:
 def _started_ps(pid: int) -> str | None:
     try:
         done = subprocess.run(
-            ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=1.0,
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=_ASKED,
             env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
