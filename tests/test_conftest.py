@@ -29,7 +29,7 @@ def test_names_are_not_looked_up() -> None:
 
 def test_loopback_and_unix_sockets_work(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(("localhost", server.getsockname()[1]), timeout=5) as client:
+        with socket.create_connection(("localhost", server.getsockname()[1]), timeout=60) as client:
             client.sendall(b"hello")
             peer, _ = server.accept()
             with peer:

@@ -219,7 +219,7 @@ EXAMPLES = [*(ROOT / "examples").glob("*.py"), ROOT / "examples" / "fed_meetings
 @pytest.mark.parametrize("file", sorted(EXAMPLES), ids=lambda p: p.name)
 def test_examples_run(file: Path, tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
@@ -249,7 +249,7 @@ def test_the_page_on_the_meetings_says_what_its_program_finds() -> None:
     if not os.environ.get("ROBO_TEST_DATA"):
         pytest.skip("needs ROBO_TEST_DATA")
     program = ROOT / "examples" / "fed_meetings" / "results.py"
-    run = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     written = (ROOT / "docs" / "results" / "fed_meetings.md").read_text(encoding="utf-8")
     assert run.stdout == written, f"run: python {program.relative_to(ROOT)} docs/results/fed_meetings.md"

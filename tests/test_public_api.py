@@ -33,7 +33,7 @@ Notifier hookimpl backtest Result __version__
 
 def fresh(code: str) -> str:
     """Run `code` in a new interpreter and return what it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -13,7 +13,7 @@ BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "live.py"
 def test_a_few_orders_and_headlines_are_measured(tmp_path: Path) -> None:
     kept = tmp_path / "live.json"
     command = [sys.executable, str(BENCHMARK), "--orders", "6", "--events", "3", "--json", str(kept)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     found = json.loads(kept.read_text(encoding="utf-8"))
     led = len(found["news: headline to order at the gateway"])

@@ -19,7 +19,7 @@ from tables import write_into  # noqa: E402
 
 def measure(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(BENCHMARKS / "run.py"), "--tiny", "--rounds", "1", "--no-peers", *words]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=1200)
 
 
 def test_every_workload_runs_and_our_fills_are_backtraders(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def shell(home: Path) -> Robo:
             text=True,
             env={**os.environ, **(env or {})},
             check=False,
-            timeout=120,
+            timeout=300,
             **more,
         )
         return Answer(done.returncode, done.stdout, done.stderr)

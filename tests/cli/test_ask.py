@@ -140,6 +140,6 @@ def test_it_imports_neither_pandas_nor_backtrader(shell: Robo) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.stdout.splitlines()[-1] == "set()"

@@ -165,12 +165,12 @@ def follow(home: Path, *more: str) -> list[dict[str, Any]]:
         bufsize=0,  # a buffered reader would keep lines from communicate()
     )
     assert child.stdout is not None
-    guard = threading.Timer(30, child.kill)
+    guard = threading.Timer(120, child.kill)
     guard.start()
     try:
         lines = [child.stdout.readline()]
         child.send_signal(signal.SIGINT)
-        rest, err = child.communicate(timeout=30)
+        rest, err = child.communicate(timeout=120)
     finally:
         guard.cancel()
         child.kill()

@@ -36,7 +36,7 @@ class Trading:
     def __init__(self, simulated: EmbeddedGateway, *, client_id: int = 1) -> None:
         self.simulated = simulated
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self.line = Connection(Line(port=simulated.port, client_id=client_id, timeout=5.0), self.inbox.put)
+        self.line = Connection(Line(port=simulated.port, client_id=client_id, timeout=60.0), self.inbox.put)
         self.line.open()
         self.journal = open_journal()
         self.run: RunJournal | None = None
@@ -80,7 +80,7 @@ class Trading:
 
     def hear(self, kind: type[Any], **wanted: Any) -> Any:
         while True:
-            message = self.inbox.get(timeout=5)
+            message = self.inbox.get(timeout=60)
             if isinstance(message, kind) and all(getattr(message, k) == v for k, v in wanted.items()):
                 return message
 
@@ -108,7 +108,7 @@ class Trading:
     def crash(self) -> None:
         """Leave the journal as a killed process does: what is written is written, no end is."""
         assert self.run is not None and self.run.flush()
-        self.run._writer.close(5)
+        self.run._writer.close(60)
         self.line.close()
 
     def rows(self) -> list[tuple[list[str], bool, str]]:
@@ -134,7 +134,7 @@ def trading(home: Path) -> Iterator[Any]:
     for one in made:
         one.line.close()
         if one.run is not None:
-            one.run._writer.close(5)
+            one.run._writer.close(60)
         one.journal.close()
     for simulated in gateways:
         simulated.close()

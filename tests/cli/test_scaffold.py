@@ -25,7 +25,7 @@ def python(*args: str, cwd: Path, path: str = "") -> subprocess.CompletedProcess
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

@@ -15,6 +15,8 @@ from robo_trader.records import Event, View
 #: What the source `wire` brings next, and what the source `hangs` waits for.
 TOLD: queue.SimpleQueue[Event] = queue.SimpleQueue()
 GATE = threading.Event()
+#: Gets an item whenever `hangs` comes back.
+LEFT: queue.SimpleQueue[None] = queue.SimpleQueue()
 
 
 class Wire:
@@ -35,7 +37,8 @@ class Dead:
 
 class Hangs:
     def fetch(self, since: datetime, until: datetime) -> Iterable[Event]:
-        GATE.wait(60)
+        GATE.wait(300)
+        LEFT.put(None)
         return []
 
 

@@ -80,7 +80,7 @@ class Bench:
         *batches: tuple[str, Sequence[Event]],
         at: datetime = NOON,
         until: Callable[[], bool] | None = None,
-        drain: float = 5,
+        drain: float = 60,
         **more: Any,
     ) -> list[Signal]:
         """Run a new pipeline to its end at the time `at` and return the signals that it told."""

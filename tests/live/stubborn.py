@@ -96,7 +96,7 @@ class Session:
         """Wait until the broker holds these orders."""
         missing = set(refs)
         while missing:
-            message = self.inbox.get(timeout=5)
+            message = self.inbox.get(timeout=60)
             if isinstance(message, OpenOrder) and message.status in ("PreSubmitted", "Submitted"):
                 missing.discard(message.ref)
 
@@ -105,7 +105,7 @@ class Session:
         (ref,) = self.place({"symbol": "AAPL", "side": "BUY", "size": 100, "type": "Market"})
         got = 0.0
         while got < 100:
-            message = self.inbox.get(timeout=5)
+            message = self.inbox.get(timeout=60)
             if isinstance(message, Execution) and message.ref == ref:
                 got += float(message.size)
                 if journalled:
@@ -114,7 +114,7 @@ class Session:
                         price=float(message.price), commission=0.0, order_id=int(ref.rpartition("-")[2]),
                     )  # fmt: skip
                     self.book.fill(fill, message.exec_id)
-        assert self.book.flush(5)
+        assert self.book.flush(60)
 
     def beat(self, **more: Any) -> None:
         """Give a sign of life."""

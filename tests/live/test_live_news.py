@@ -60,7 +60,7 @@ def test_the_brokers_news_is_heard_traded_on_and_journalled(
         return server
 
     # Only where nothing comes at all: the test then fails by what was heard.
-    patience = threading.Timer(20, stop.set)
+    patience = threading.Timer(120, stop.set)
     patience.start()
     with EmbeddedGateway(lambda: make(GatewaySettings(port=0, control_port=0))) as gateway:
         out = trade(

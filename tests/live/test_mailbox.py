@@ -26,7 +26,7 @@ def test_what_one_thread_gives_another_takes_in_order() -> None:
     thread.start()
     for number in range(500):
         box(numbered(number))
-    thread.join(10)
+    thread.join(60)
     assert taken == list(range(500)) and len(box) == 0
 
 
@@ -45,7 +45,7 @@ def test_closing_wakes_whoever_waits() -> None:
     waiting = threading.Thread(target=lambda: box.take(None))
     waiting.start()
     box.close()
-    waiting.join(10)
+    waiting.join(60)
     assert not waiting.is_alive()
     box(numbered(1))
     assert box.take() == []

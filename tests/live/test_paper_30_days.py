@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "results" / "paper_30_days.md"
 def run(*words: object, cwd: Path) -> str:
     command = [sys.executable, "-W", "error", str(PROGRAM), *map(str, words)]
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
+        command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=600, check=False,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

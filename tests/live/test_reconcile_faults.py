@@ -62,7 +62,7 @@ class Schedule:
         settings = GatewaySettings(port=0, control_port=0, books=str(folder / f"{seed}.sqlite"))
         self.simulated = EmbeddedGateway(lambda: demo_gateway(settings)).__enter__()
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        line = Line(port=self.simulated.port, timeout=5.0, retry_first=0.02, retry_most=0.1)
+        line = Line(port=self.simulated.port, timeout=60.0, retry_first=0.02, retry_most=0.1)
         self.line = Connection(line, self.inbox.put)
         self.orders: list[StandingOrder] = []
         self.numbers: dict[str, int] = {}
@@ -72,7 +72,7 @@ class Schedule:
         self.line.close()
         self.simulated.close()
 
-    def until(self, kind: type[Any], seconds: float = 5.0) -> None:
+    def until(self, kind: type[Any], seconds: float = 60.0) -> None:
         while True:
             self.told.append(self.inbox.get(timeout=seconds))
             if isinstance(self.told[-1], kind):

@@ -38,7 +38,7 @@ FLAGS = (
     "--mute-audio",
     "--remote-debugging-pipe",
 )
-PATIENCE = 60.0
+PATIENCE = 180.0
 # Chromium reads commands from descriptor 3 and answers on 4; a shell's redirections know one digit only.
 LAUNCHER = """
 import fcntl, os, sys
@@ -172,7 +172,7 @@ class Chromium:
             "new Promise((done, give_up) => { const start = performance.now();"
             " const look = () => document.documentElement.dataset.ready"
             " ? requestAnimationFrame(() => requestAnimationFrame(() => done(true)))"
-            " : performance.now() - start > 40000 ? give_up('the page never became ready')"
+            " : performance.now() - start > 120000 ? give_up('the page never became ready')"
             " : requestAnimationFrame(look); look(); })"
         )
 
