@@ -29,10 +29,6 @@ ENDED_AT_ONCE = (
     "the order was made when another was told to be {status}: a backtest tells of that when the next bar "
     "starts or ends, live it is told at once"
 )
-CANCELLING = (
-    "another order was being cancelled at that moment: live it counts for the guard until the broker has "
-    "confirmed that, in a backtest it is gone at once"
-)
 SECOND_FRAME = (
     "the order was given to a second time frame of its instrument: a backtest fills it with the bars of that "
     "frame, the broker knows one market, and fills it with the next price"
@@ -114,15 +110,6 @@ def _cash(parting: Parting, seen: Evidence) -> str:
     order, twin = _order_behind(parting, seen.backtest), _order_behind(parting, seen.live)
     refused = order is not None and order.status == "Margin"
     return NO_CASH if refused and (twin is None or twin.status != "Margin") else ""
-
-
-def _cancelling(parting: Parting, seen: Evidence) -> str:
-    """The guard judged an order while another was on its way out."""
-    judged = {"decided", "action", "reasons", "told"}
-    if parting.kind != "decision" or not set(parting.fields) <= judged:
-        return ""
-    going = any(p.what == "cancel" and p.time == parting.time for p in seen.pages[1])
-    return CANCELLING if going else ""
 
 
 def _told_of_an_end(parting: Parting, seen: Evidence) -> str:
@@ -214,5 +201,5 @@ def _order_behind(parting: Parting, record: RunRecord) -> OrderRecord | None:
 
 
 _RULES: tuple[Callable[[Parting, Evidence], str], ...] = (
-    _at_once, _told_of_an_end, _cancelling, _second_frame, _cash, _rejected, _tick, _fraction, _ended,
+    _at_once, _told_of_an_end, _second_frame, _cash, _rejected, _tick, _fraction, _ended,
 )  # fmt: skip

@@ -96,6 +96,9 @@ class IBBroker(Ledger):
         self._plan = Plan()
         #: Orders that the strategy cancelled: theirs is no end of a validity.
         self._called_back: set[str] = set()
+        #: Those of them that nobody waited for yet, and what hears the broker's word on them.
+        self._leaving: set[str] = set()
+        self.hear_of: Callable[[Iterable[str]], None] = lambda refs: None
         #: References of orders that are to be cancelled as soon as the line is back.
         self.wanted_gone: set[str] = set()
 
@@ -148,6 +151,16 @@ class IBBroker(Ledger):
                 self._end_group(family[0], outbox)
                 continue
             self._send(family)
+
+    def _pass_gate(self, family: list[Any]) -> bool:
+        """Let the gate decide once it is known what became of orders that the strategy has cancelled.
+
+        An exit that is on its way out would make a second one an opening, and a replaced order a double.
+        """
+        leaving, self._leaving = self._leaving, set()
+        if leaving:
+            self.hear_of(leaving)
+        return super()._pass_gate(family)
 
     def _end_group(self, order: Any, outbox: Sequence[Any]) -> None:
         """End the rest of an order's OCO group: what was sent, and what is about to be."""
@@ -246,6 +259,7 @@ class IBBroker(Ledger):
         refs = [ref, *self._kin(order)]
         self._called_back.update(refs)
         self._ask_to_cancel(refs)
+        self._leaving.update(set(refs) - self.wanted_gone)
         return True
 
     def _ask_to_cancel(self, refs: list[str]) -> None:

@@ -191,6 +191,7 @@ class Life:
             reconcile=lambda: self._compare(restorer), tell=self._tell,
         )  # fmt: skip
         self.session = TradingSession(wires)
+        broker.hear_of = self.session.hear_of
         obeying.answer = lambda: self.pulse(at_once=True)
         self.pulse = Pulse(
             self.state, run, self.number, self._about, lambda text: self._alert("warning", text, ""),

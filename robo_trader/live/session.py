@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,8 @@ _ABOUT_ORDERS = (OpenOrder, OrderStatus, Execution, Commission, Problem)
 _LINE_LOST, _RESTORED, _LINE_BACK = 1100, 1101, 1102
 #: An order cannot be cancelled: it is unknown, or over.
 _NOT_CANCELLED = (10147, 10148)
+#: So long the strategy waits for the end of orders that it has cancelled, before its next order is judged.
+_CANCELLING = 1.0
 #: A data farm is gone, and what says that it is back.
 _FARMS_BROKEN = {2103: 2104, 2105: 2106}
 
@@ -153,12 +155,31 @@ class TradingSession:
                 except queue.Empty:
                     return taken
             taken = True
-            if isinstance(message, _ABOUT_ORDERS):
-                self._told = True
-                changes += self.w.orders.apply(message)
-            self._line_news(message)
-            if self._quotes is not None and (words := self._quotes.take(message)):
-                self.trouble("warning", words, "")
+            self._take(message, changes)
+
+    def _take(self, message: Message, changes: list[Change]) -> None:
+        if isinstance(message, _ABOUT_ORDERS):
+            self._told = True
+            changes += self.w.orders.apply(message)
+        self._line_news(message)
+        if self._quotes is not None and (words := self._quotes.take(message)):
+            self.trouble("warning", words, "")
+
+    def hear_of(self, refs: Iterable[str]) -> None:
+        """Wait until orders that were cancelled are over, a moment at the most, and book what came.
+
+        The strategy is in the middle of a callback: it is told with everything else, afterwards.
+        """
+        waits = [order for ref in refs if (order := self.w.orders.get(ref)) is not None]
+        until = clock.monotonic() + _CANCELLING
+        changes: list[Change] = []
+        while self.w.connection.up and not all(order.state.over for order in waits):
+            self.wait(until - clock.monotonic())
+            if not self._waiting:
+                break
+            self._take(self._waiting.popleft(), changes)
+        self._look_at(changes)
+        self.w.cerebro.broker.hear(changes)
 
     def _line_news(self, message: Message) -> None:
         match message:
@@ -217,17 +238,20 @@ class TradingSession:
 
     def order_news(self, changes: Sequence[Change]) -> None:
         """Take what has become of orders; tell the strategy at once, or with the bar that has just ended."""
-        for change in changes:
-            if isinstance(change, Conflict):
-                self._block(f"the broker contradicts itself: {change.text}")
-            elif isinstance(change, Adopted) and self.w.notes.is_ours(change.ref):
-                self._block(f"the broker holds order {change.ref}, which the journal does not know")
+        self._look_at(changes)
         broker = self.w.cerebro.broker
         self.w.cerebro.robo.now = broker.now = self.now
         broker.hear(changes)
         # What happened at the end of a bar that is about to be delivered is told with it, as in a backtest.
         if not any(one.is_due(self.now) for one in self.w.series):
             self.w.cerebro.orders(self.now)
+
+    def _look_at(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Conflict):
+                self._block(f"the broker contradicts itself: {change.text}")
+            elif isinstance(change, Adopted) and self.w.notes.is_ours(change.ref):
+                self._block(f"the broker holds order {change.ref}, which the journal does not know")
 
     def _block(self, why: str) -> None:
         """Let nothing open until somebody has looked: 'robo reconcile' shows what differs."""

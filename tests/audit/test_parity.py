@@ -195,6 +195,30 @@ def test_prices_between_two_ticks() -> None:
     assert report.differences[0].kind == "fill" and report.differences[0].rows > 0
 
 
+class Replaces(bt.Strategy):
+    """Cancels what rests and asks for the same again on every bar; protects by a stop, and closes over it."""
+
+    def __init__(self) -> None:
+        self.kept: Any = None
+
+    def next(self) -> None:
+        if self.kept is not None and self.kept.alive():
+            self.cancel(self.kept)
+        held, close = self.position.size, self.data.close[0]
+        if not held:
+            self.kept = self.buy(size=95, exectype=bt.Order.Limit, price=round(close * 0.999, 2))
+        elif len(self) % 3:
+            self.kept = self.sell(size=held, exectype=bt.Order.Stop, price=round(close * 0.95))
+        else:
+            self.close()
+
+
+def test_what_replaces_a_cancelled_order_is_judged_without_it() -> None:
+    report = audited(Replaces)
+    assert report.differences == []
+    assert report.live["orders"] >= 30 and report.live["fills"] >= 10
+
+
 class Regrets(bt.Strategy):
     def next(self) -> None:
         if len(self) % 5 == 0:
