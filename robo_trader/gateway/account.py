@@ -7,11 +7,15 @@ bookkeeping; margin rates and commissions stand in `assumptions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from robo_trader.gateway import assumptions as assumed
 from robo_trader.gateway.contracts import Contract
+
+if TYPE_CHECKING:
+    from robo_trader.gateway.orders import Execution
 
 Price = Callable[[int], float | None]
 
@@ -70,6 +74,17 @@ class Account:
         # A future costs nothing to enter: only what it gained or lost is paid, here at each close of it.
         self.cash += (realized or 0.0) * rate if contract.sec_type == "FUT" else -signed * each * rate
         return realized
+
+    def replayed(self, executions: Iterable[Execution]) -> tuple[Account, dict[str, float | None]]:
+        """Return an account that began with nothing and saw these executions, and what each realised.
+
+        Commissions are left out.
+        """
+        fresh = Account(self.name, 0.0, self.price)
+        found = {}
+        for e in executions:
+            found[e.exec_id] = fresh.apply(e.contract, e.shares if e.side == "BOT" else -e.shares, e.price)
+        return fresh, found
 
     def commission(self, contract: Contract, size: float, price: float, charged: float = 0.0) -> float:
         """Return what a fill costs; `charged` is what its order paid before, which counts for minimums."""

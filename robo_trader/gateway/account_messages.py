@@ -18,14 +18,26 @@ if TYPE_CHECKING:
 def account_updates(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqAccountUpdates: values, portfolio and the end; then changes, until it is cancelled."""
     fields.integer()
-    session.subs.account = fields.flag()
-    fields.text()
+    wanted, named = fields.flag(), fields.text()
     fields.done()
-    if session.subs.account:
+    if wanted and not _known(gateway, session, -1, named):
+        return
+    session.subs.account = wanted
+    if wanted:
         _send_values(gateway, session)
         for position in gateway.account.positions.values():
             _send_portfolio(gateway, session, position)
         session.send(54, 1, gateway.account.name)
+
+
+def _known(gateway: Gateway, session: Session, request: int, named: str) -> bool:
+    """Tell whether an account is the gateway's own, or none was named; say so where it is another."""
+    if named in ("", gateway.account.name):
+        return True
+    session.error(
+        request, 321, f"Error validating request.-'bv' : cause - Invalid account code '{named[:20]}'."
+    )
+    return False
 
 
 def _send_values(gateway: Gateway, session: Session) -> None:
@@ -72,7 +84,7 @@ def cancel_positions(gateway: Gateway, session: Session, fields: Fields) -> None
 def summary(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqAccountSummary."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     fields.text()
     wanted = frozenset(fields.text().split(","))
     fields.done()
@@ -100,7 +112,7 @@ def cancel_summary(gateway: Gateway, session: Session, fields: Fields) -> None:
 def updates_multi(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqAccountUpdatesMulti."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     fields.text()
     model = fields.text()
     fields.flag()
@@ -135,9 +147,11 @@ def managed(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def profit(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqPnL."""
-    request = fields.integer()
-    fields.skip(2)
+    request, named = fields.request(), fields.text()
+    fields.text()
     fields.done()
+    if not _known(gateway, session, request, named):
+        return
     session.subs.pnl.add(request)
     session.send(*_profit(gateway, request))
 
@@ -155,10 +169,12 @@ def cancel_profit(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def profit_single(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqPnLSingle."""
-    request = fields.integer()
-    fields.skip(2)
+    request, named = fields.request(), fields.text()
+    fields.text()
     con_id = fields.integer()
     fields.done()
+    if not _known(gateway, session, request, named):
+        return
     session.subs.pnl_single[request] = con_id
     session.send(*_profit_single(gateway, request, con_id))
 

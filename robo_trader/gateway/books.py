@@ -87,6 +87,11 @@ class Books:
         """Return a client's latest order of an id."""
         return self._by_key.get((client, order_id))
 
+    def latest(self) -> list[Execution]:
+        """Return every execution in its latest correction, oldest first."""
+        found = {e.exec_id.rpartition(".")[0]: e for e in self.executions.values()}
+        return list(found.values())
+
     def next_perm_id(self) -> int:
         """Return a new permanent id; none is ever given twice."""
         number = int(self.fact("perm_id", 1_000_000_000)) + 1

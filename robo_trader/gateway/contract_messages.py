@@ -22,7 +22,7 @@ _HOURS_DAYS = 5
 def details(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqContractDetails: every contract that fits, then the end; none is error 200."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     read_contract_tail(fields, session.version)
     fields.done()
@@ -103,7 +103,7 @@ def rule_of(tick: float) -> int:
 
 def chain(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqSecDefOptParams: one message for each exchange, then the end."""
-    request = fields.integer()
+    request = fields.request()
     symbol, _, kind = fields.text(), fields.text(), fields.text()
     under = gateway.universe.get(fields.integer())
     fields.done()
@@ -124,7 +124,7 @@ def chain(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def symbols(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqMatchingSymbols."""
-    request, pattern = fields.integer(), fields.text()
+    request, pattern = fields.request(), fields.text()
     fields.done()
     found = gateway.universe.search(pattern)[:16]
     out: list[Any] = [79, request, len(found)]
@@ -147,7 +147,7 @@ def depth_exchanges(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def smart_components(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqSmartComponents."""
-    request = fields.integer()
+    request = fields.request()
     fields.text()
     fields.done()
     names = sorted({s.contract.primary_exchange for s in gateway.universe} - {""})
@@ -174,7 +174,7 @@ def current_time(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def user_info(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqUserInfo."""
-    request = fields.integer()
+    request = fields.request()
     fields.done()
     session.send(107, request, "")
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from robo_trader.clock import NS_PER_SECOND, iso
 from robo_trader.errors import RoboError, UsageError, did_you_mean
 from robo_trader.gateway import data_messages, news_messages
-from robo_trader.gateway.order_messages import latest
 from robo_trader.gateway.orders import DUST, Order
 from robo_trader.gateway.reports import order_fields, status_fields
 
@@ -29,6 +28,8 @@ Answer = dict[str, Any]
 Command = Callable[[dict[str, Any]], Answer | Awaitable[Answer] | None]
 _FARMS = {"market": (2103, 2104), "history": (2105, 2106), "secdef": (2157, 2158)}
 _FARM_NAMES = {"market": "Market data farm", "history": "HMDS data farm", "secdef": "Sec-def data farm"}
+#: A clock that is further off than this has no date that Python can write.
+_DECADES = 1e9
 _REJECT = (201, 110, 321, 399, 404, "inactive")
 
 
@@ -38,6 +39,7 @@ class ControlPort:
     def __init__(self, server: GatewayServer) -> None:
         self._server = server
         self._gateway = server.gateway
+        self._advancing = asyncio.Lock()
         self._writers: set[asyncio.StreamWriter] = set()
         self._commands: dict[str, Command] = {
             "lost": self._lost,
@@ -148,7 +150,7 @@ class ControlPort:
         )
 
     def _skew(self, asked: dict[str, Any]) -> None:
-        self._gateway.clock.skew_ns = int(_number(asked, "secs", 0.0, low=-1e9) * NS_PER_SECOND)
+        self._gateway.clock.skew_ns = int(_number(asked, "secs", 0.0, -_DECADES, _DECADES) * NS_PER_SECOND)
 
     # -- messages ------------------------------------------------------------------------------------
 
@@ -160,7 +162,7 @@ class ControlPort:
         news_messages.push_bulletin(self._gateway, str(asked.get("text", "")))
 
     def _resend_execs(self, asked: dict[str, Any]) -> Answer:
-        found = latest(self._gateway)
+        found = self._gateway.books.latest()
         for execution in found:
             self._gateway.reports.execution(execution)
         return {"execs": len(found)}
@@ -206,7 +208,7 @@ class ControlPort:
         return found[-1]
 
     def _correct(self, asked: dict[str, Any]) -> Answer:
-        executions = latest(self._gateway)
+        executions = self._gateway.books.latest()
         if not executions:
             raise UsageError("there is no execution to correct")
         wanted = str(asked.get("execId", executions[-1].exec_id))
@@ -237,7 +239,10 @@ class ControlPort:
         until = asked.get("until")
         if until is not None and (isinstance(until, bool) or not isinstance(until, int)):
             raise UsageError(f"until must be a time in ns UTC, not {until!r}")
-        return await self._gateway.market.advance(steps, until)
+        if until is not None and not 0 <= until < 2**63:
+            raise UsageError(f"until must be a time in ns UTC that fits 64 bits, not {until}")
+        async with self._advancing:
+            return await self._gateway.market.advance(steps, until)
 
     def _state(self, asked: dict[str, Any]) -> Answer:
         gateway = self._gateway
@@ -262,7 +267,7 @@ class ControlPort:
             "orders": orders,
             "pos": held,
             "sessions": sorted(s.client for s in gateway.sessions),
-            "execs": len(latest(gateway)),
+            "execs": len(gateway.books.latest()),
             "cash": round(gateway.account.cash, 6),
             "time": iso(gateway.clock.now()),
             "connected": gateway.desk.connected,
@@ -278,10 +283,10 @@ def _wrong(text: str) -> Answer:
     return {"ok": False, "error": text[:500]}
 
 
-def _number(asked: dict[str, Any], name: str, default: float, low: float = 0.0) -> float:
+def _number(asked: dict[str, Any], name: str, default: float, low: float = 0.0, high: float = 1e12) -> float:
     value = asked.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= 1e12:
-        raise UsageError(f"{name} must be a number from {low:g} up, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")
     return float(value)
 
 

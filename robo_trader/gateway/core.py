@@ -6,6 +6,7 @@ blocks or takes a lock.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ class Gateway:
         self.clock, self.universe = market.clock, market.universe
         self.faults = Faults()
         self.sessions: list[Session] = []
-        self.stalled = False
+        self.awake = asyncio.Event()
+        self.awake.set()
         self.gap = False
         self.broken_farms: set[str] = set()
         self.account = Account(settings.account, settings.cash, self.price, settings.commission)
@@ -66,6 +68,7 @@ class Gateway:
         )
         self.desk.matcher = self.matcher
         self.history_pace = history_messages.Pace(settings.limits)
+        self.tick_pace = history_messages.Repeats(settings.limits.tick_by_tick_repeat)
         self.handlers: dict[int, Handler] = {
             **contract_messages.HANDLERS,
             **data_messages.HANDLERS,
@@ -75,6 +78,11 @@ class Gateway:
             **news_messages.HANDLERS,
         }
         self._listen()
+
+    @property
+    def stalled(self) -> bool:
+        """True while nothing is read or sent."""
+        return not self.awake.is_set()
 
     # -- clients -----------------------------------------------------------------------------------
 
@@ -136,6 +144,12 @@ class Gateway:
         self.desk.wake()
 
     @property
+    def paced(self) -> bool:
+        """True while the published limits of historical and tick-by-tick requests apply."""
+        rules = self.faults.hist_pacing
+        return rules == "rules" or (self.settings.limits.pace_history and not rules)
+
+    @property
     def flowing(self) -> bool:
         """True while market data may go out."""
         return self.desk.connected and "market" not in self.broken_farms
@@ -148,8 +162,8 @@ class Gateway:
         return found | {order.contract.con_id for order in self.desk.alive()}
 
     def congested(self) -> bool:
-        """Tell whether a client lags behind what is sent to it."""
-        return any(s.writer.transport.get_write_buffer_size() > _LAG for s in self.sessions)
+        """Tell whether a client lags behind what is sent to it; close one that has stopped to read."""
+        return bool([session for session in list(self.sessions) if session.lags(_LAG)])
 
     # -- what the market says --------------------------------------------------------------------------
 

@@ -7,14 +7,14 @@ line stands still.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from robo_trader.gateway.contracts import Contract, Spec
 from robo_trader.gateway.market import PastBar, Quote, ladder
 from robo_trader.gateway.subscriptions import Depth, Line, RealTime, TickByTick
 from robo_trader.gateway.times import epoch
-from robo_trader.gateway.wire import WireError, size
+from robo_trader.gateway.wire import size
 
 if TYPE_CHECKING:
     from robo_trader.gateway.core import Gateway, Handler
@@ -37,6 +37,7 @@ BID_SIZE, BID, ASK, ASK_SIZE, LAST, LAST_SIZE, HIGH, LOW, VOLUME, CLOSE, OPEN = 
 LAST_TIME, RT_VOLUME, HALTED = 45, 48, 49
 CALL_INTEREST, PUT_INTEREST, CALL_VOLUME, PUT_VOLUME, OPTION_VOLATILITY = 27, 28, 29, 30, 24
 DELAYED = {BID: 66, ASK: 67, LAST: 68, HIGH: 72, LOW: 73, CLOSE: 75, OPEN: 76, VOLUME: 74, LAST_TIME: 88}
+DELAYED |= {BID_SIZE: 69, ASK_SIZE: 70, LAST_SIZE: 71}
 DELAYED |= {10: 80, 11: 81, 12: 82, 13: 83}
 NEWS_TICKS = 292
 _NOT_SUBSCRIBED = "Requested market data is not subscribed. Check API status by selecting the Account menu."
@@ -67,7 +68,7 @@ def allowed(gateway: Gateway, session: Session, request: int) -> int | None:
 def market_data(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqMktData: a snapshot, or a line until it is cancelled."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     if wanted.sec_type == "BAG":
         fields.skip(4 * fields.count(100))
@@ -77,8 +78,10 @@ def market_data(gateway: Gateway, session: Session, fields: Fields) -> None:
     snapshot = fields.flag()
     fields.skip(2)
     fields.done()
-    if request in session.subs.lines:
-        session.error(request, 322, "Error processing request.-'bA' : cause - Duplicate ticker id")
+    if generic is None:
+        session.error(request, 321, "Error validating request.-'bA' : cause - Incorrect generic tick list")
+        return
+    if duplicate(session, request, session.subs.lines):
         return
     if len(session.subs.lines) >= gateway.settings.limits.market_data_lines:
         session.error(request, 101, "Max number of tickers has been reached.")
@@ -94,22 +97,30 @@ def market_data(gateway: Gateway, session: Session, fields: Fields) -> None:
     line = Line(request, spec, generic, kind)
     session.send(58, 1, request, kind)
     session.send(81, request, spec.min_tick, "a60001", 3)
-    _send_line(gateway, session, line)
+    if gateway.flowing:
+        _send_line(gateway, session, line)
     if snapshot:
         session.send(57, 1, request)
     else:
         session.subs.lines[request] = line
 
 
-def _generic(text: str) -> frozenset[int]:
-    """Return the generic tick types of ``233,mdoff,292:BRFG``."""
+def duplicate(session: Session, request: int, table: Mapping[int, Any]) -> bool:
+    """Tell whether a request id is in use already, and say so: error 322."""
+    if request in table:
+        session.error(request, 322, "Error processing request.-'bA' : cause - Duplicate ticker id")
+    return request in table
+
+
+def _generic(text: str) -> frozenset[int] | None:
+    """Return the generic tick types of ``233,mdoff,292:BRFG``; None for what is no such list."""
     found = set()
     for word in text.split(","):
         number = word.partition(":")[0].strip()
         if number.isdigit() and len(number) < 6:
             found.add(int(number))
         elif number not in ("", "mdoff"):
-            raise WireError(f"generic tick {number[:20]!r} is no number")
+            return None
     return frozenset(found)
 
 
@@ -125,8 +136,8 @@ def _send_line(gateway: Gateway, session: Session, line: Line) -> None:
     version = session.version
     tick = _Ticks(session, line)
     traded = spec.sec_type != "CASH"
-    tick.price(BID, quote.bid, size(quote.bid_size, version))
-    tick.price(ASK, quote.ask, size(quote.ask_size, version))
+    tick.quote(BID, quote.bid, BID_SIZE, size(quote.bid_size, version))
+    tick.quote(ASK, quote.ask, ASK_SIZE, size(quote.ask_size, version))
     if traded:
         _send_trade(gateway, tick, quote, version)
     tick.price(HIGH, quote.high)
@@ -141,7 +152,7 @@ def _send_line(gateway: Gateway, session: Session, line: Line) -> None:
 
 def _send_trade(gateway: Gateway, tick: _Ticks, quote: Quote, version: int) -> None:
     """Send the last trade: price, time, volume, and the three in one text for generic tick 233."""
-    new = tick.price(LAST, quote.last, size(quote.last_size, version))
+    new = tick.quote(LAST, quote.last, LAST_SIZE, size(quote.last_size, version))
     tick.size(VOLUME, size(quote.volume, version))
     if new:
         tick.text(LAST_TIME, str(epoch(quote.time + gateway.clock.skew_ns)))
@@ -223,6 +234,12 @@ class _Ticks:
         self.session.send(1, 6, self.line.request, self.kind(kind), value, of, mask)
         return True
 
+    def quote(self, kind: int, value: float, size_kind: int, of: str) -> bool:
+        """Send a price with its size, and the size on its own after it, as a gateway does."""
+        new = self.price(kind, value, of)
+        self.size(size_kind, of)
+        return new
+
     def size(self, kind: int, value: str) -> None:
         """Send a size."""
         if self.new(kind, value):
@@ -247,8 +264,9 @@ def data_type(gateway: Gateway, session: Session, fields: Fields) -> None:
     kind = fields.integer()
     fields.done()
     if kind not in (1, 2, 3, 4):
-        raise WireError(f"market data type {kind}; there are 1 to 4")
-    session.data_type = kind
+        session.error(-1, 321, "Error validating request.-'bJ' : cause - Invalid market data type")
+    else:
+        session.data_type = kind
 
 
 # -- tick by tick ------------------------------------------------------------------------------------
@@ -256,7 +274,7 @@ def data_type(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def tick_by_tick(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqTickByTickData."""
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     kind = fields.text()
     fields.skip(2)
@@ -266,15 +284,20 @@ def tick_by_tick(gateway: Gateway, session: Session, fields: Fields) -> None:
         return
     if kind not in ("Last", "AllLast", "BidAsk", "MidPoint"):
         session.error(request, 321, "Error validating request.-'cd' : cause - Invalid tick-by-tick type")
+    elif duplicate(session, request, session.subs.ticks):
+        return
     elif len(session.subs.ticks) >= gateway.settings.limits.tick_by_tick_lines:
         session.error(request, 10190, "Max number of tick-by-tick requests has been reached.")
     elif kind in ("Last", "AllLast") and spec.sec_type == "CASH":
         session.error(request, 10189, "Failed to request tick-by-tick data: no trades for this contract")
     elif gateway.faults.nosub:
         session.error(request, 10189, "Failed to request tick-by-tick data: no market data permissions")
+    elif gateway.paced and gateway.tick_pace.repeated((session.client, spec.con_id)):
+        session.error(request, 10190, "Max number of tick-by-tick requests has been reached.")
     else:
         sub = session.subs.ticks[request] = TickByTick(request, spec, kind)
-        _send_tick(gateway, session, sub)
+        if gateway.flowing:
+            _send_tick(gateway, session, sub)
 
 
 def _send_tick(gateway: Gateway, session: Session, sub: TickByTick) -> None:
@@ -308,7 +331,7 @@ def cancel_tick_by_tick(gateway: Gateway, session: Session, fields: Fields) -> N
 def depth(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqMktDepth."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     rows, smart = fields.integer(5), fields.flag()
     fields.text()
@@ -316,13 +339,16 @@ def depth(gateway: Gateway, session: Session, fields: Fields) -> None:
     spec = resolve(gateway, session, request, wanted)
     if spec is None:
         return
+    if duplicate(session, request, session.subs.depth):
+        return
     if len(session.subs.depth) >= gateway.settings.limits.depth_lines:
         session.error(request, 309, "Max number (3) of market depth requests has been reached")
     elif gateway.faults.nosub:
         session.error(request, 354, _NOT_SUBSCRIBED)
     else:
         sub = session.subs.depth[request] = Depth(request, spec, min(max(rows, 1), 20), smart)
-        _send_depth(gateway, session, sub)
+        if gateway.flowing:
+            _send_depth(gateway, session, sub)
 
 
 def _send_depth(gateway: Gateway, session: Session, sub: Depth) -> None:
@@ -357,7 +383,7 @@ def cancel_depth(gateway: Gateway, session: Session, fields: Fields) -> None:
 def real_time(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take reqRealTimeBars."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     fields.integer()
     what = fields.text().upper()
@@ -366,7 +392,11 @@ def real_time(gateway: Gateway, session: Session, fields: Fields) -> None:
     spec = resolve(gateway, session, request, wanted)
     if spec is None:
         return
-    if what not in ("TRADES", "MIDPOINT", "BID", "ASK"):
+    if duplicate(session, request, session.subs.real_time):
+        return
+    if len(session.subs.real_time) >= gateway.settings.limits.market_data_lines:
+        session.error(request, 101, "Max number of tickers has been reached.")
+    elif what not in ("TRADES", "MIDPOINT", "BID", "ASK"):
         session.error(request, 321, "Error validating request.-'bR' : cause - Invalid whatToShow")
     elif gateway.faults.nosub or (what == "TRADES" and spec.sec_type == "CASH"):
         session.error(request, 420, "Invalid Real-time Query:No market data permissions for this contract")

@@ -97,8 +97,10 @@ def _partial(value: Any) -> Partial:
     if not isinstance(value, dict) or set(value) - {"slices", "delay", "stop_after"}:
         raise UsageError(f"partial must hold slices, delay and stop_after, or be null, not {value!r}")
     slices, stop = value.get("slices", 2), value.get("stop_after")
-    if not _whole(slices) or not 1 <= slices <= 1000 or not (stop is None or _whole(stop)):
-        raise UsageError(f"slices and stop_after must be whole numbers, not {value!r}")
+    if not _whole(slices) or not 1 <= slices <= 1000 or not (stop is None or (_whole(stop) and stop >= 0)):
+        raise UsageError(
+            f"slices must be a whole number from 1 to 1000, stop_after one from 0 up, not {value!r}"
+        )
     return Partial(slices, _seconds("delay", value.get("delay", 0)), stop)
 
 

@@ -137,17 +137,23 @@ class Fills(OrderBook):
         if old is None:
             return None
         base, _, number = exec_id.rpartition(".")
-        sign = 1.0 if old.side == "BOT" else -1.0
-        change = (price - old.price) * old.shares * old.contract.factor * sign
-        position = self.account.positions[old.contract.con_id]
-        if position.size * sign > 0:
-            position.cost += (price - old.price) * old.shares * old.contract.factor / abs(position.size)
-        self.account.cash -= change if old.contract.sec_type != "FUT" else 0.0
-        average = old.average + (price - old.price) * old.shares / old.cumulative
+        contract, change = old.contract, (price - old.price) * old.shares
+        average = old.average + change / old.cumulative
         new = replace(old, exec_id=f"{base}.{int(number) + 1:02d}", price=price, average=average)
+        mine = [e for e in self.books.latest() if e.contract.con_id == contract.con_id]
+        before, _ = self.account.replayed(mine)
+        after, realized = self.account.replayed([new if e is old else e for e in mine])
+        here = realized[new.exec_id]
+        new = replace(new, realized=None if here is None else here - old.commission)
+        # What was sold since at a profit is worth less or more now: everything follows from the executions.
+        position, again = self.account.positions[contract.con_id], after.positions[contract.con_id]
+        position.cost, position.realized = again.cost, again.realized
+        self.account.cash += after.cash - before.cash
+        self.account.realized += after.realized - before.realized
         order = self.books.orders.get(old.perm_id)
         if order is not None:
-            order.value += (price - old.price) * old.shares
+            order.value += change
+            order.last_price = price if order.last_price == old.price else order.last_price
         self.books.save_fill(order, new, self.account, position)
         self.reports.execution(new)
         self.reports.account_changed(position)

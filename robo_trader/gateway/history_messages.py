@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from robo_trader import clock
 from robo_trader.clock import NS_PER_DAY
 from robo_trader.gateway.contracts import Contract, Spec
-from robo_trader.gateway.data_messages import resolve
+from robo_trader.gateway.data_messages import duplicate, resolve
 from robo_trader.gateway.market import BarSize, PastBar, Span, bar_size, span
 from robo_trader.gateway.orders import read_time
 from robo_trader.gateway.settings import Limits
@@ -53,9 +53,23 @@ class Pace:
         return total > limits.history_requests or repeated or burst >= limits.history_burst
 
 
+class Repeats:
+    """Remembers what was asked for lately."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at: dict[Any, float] = {}
+
+    def repeated(self, key: Any) -> bool:
+        """Tell whether `key` was asked for less than so many seconds ago; remember it where it was not."""
+        now = clock.monotonic()
+        self._at = {k: t for k, t in self._at.items() if now - t < self._seconds}
+        return key in self._at or self._at.setdefault(key, now) != now
+
+
 def history(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqHistoricalData."""
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     fields.flag()
     end_text, size_text, duration_text = fields.text(), fields.text(), fields.text()
@@ -66,6 +80,8 @@ def history(gateway: Gateway, session: Session, fields: Fields) -> None:
     keep_up = fields.flag()
     fields.text()
     fields.done()
+    if keep_up and duplicate(session, request, session.subs.keep_up):
+        return
     spec = resolve(gateway, session, request, wanted)
     if spec is None or _refused(gateway, session, request, spec, what, (end_text, size_text, duration_text)):
         return
@@ -95,13 +111,12 @@ def _refused(
     gateway: Gateway, session: Session, request: int, spec: Spec, what: str, form: tuple[str, ...]
 ) -> bool:
     """Send the error of a request that gets no bars; False where it does."""
-    limits, rules = gateway.settings.limits, gateway.faults.hist_pacing
+    limits, rules, paced = gateway.settings.limits, gateway.faults.hist_pacing, gateway.paced
     if what not in (*_TRADES, *_QUOTES, "SCHEDULE", "HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"):
         session.error(
             request, 321, f"Error validating request.-'bH' : cause - Invalid whatToShow {what[:20]!r}"
         )
         return True
-    paced = rules == "rules" or (limits.pace_history and not rules)
     same = (spec.con_id, what, *form)
     violated = paced and gateway.history_pace.violated(
         same, (spec.con_id, what), 2 if what == "BID_ASK" else 1
@@ -226,7 +241,7 @@ def _last_two(bars_of: BarSize) -> Span:
 def cancel_history(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take cancelHistoricalData."""
     fields.integer()
-    request = fields.integer()
+    request = fields.request()
     fields.done()
     if session.subs.keep_up.pop(request, None) is None:
         session.error(request, 162, f"{_PREFIX}API historical data query cancelled: {request}")
@@ -234,7 +249,7 @@ def cancel_history(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def head_time(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqHeadTimeStamp."""
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     fields.skip(2)
     what, form = fields.text().upper(), fields.integer(1)
@@ -273,7 +288,7 @@ def _send_schedule(
 
 def historical_ticks(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqHistoricalTicks from the bars' opens: one tick a second at the most."""
-    request = fields.integer()
+    request = fields.request()
     wanted = Contract.read(fields)
     fields.flag()
     start_text, end_text = fields.text(), fields.text()

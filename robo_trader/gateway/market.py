@@ -88,7 +88,7 @@ class BarSize:
         return self.ns >= NS_PER_DAY
 
 
-_SIZE = re.compile(r"(\d+) ?(secs?|mins?|hours?|days?|weeks?|months?|[WMD])")
+_SIZE = re.compile(r"(\d{1,3}) ?(secs?|mins?|hours?|days?|weeks?|months?|[WMD])")
 _SIZE_UNITS = {"s": ("s", 1), "m": ("m", 60), "h": ("h", 3600), "d": ("d", 86_400), "w": ("w", 604_800)}
 _ALLOWED = {
     "s": (1, 5, 10, 15, 30),

@@ -91,11 +91,11 @@ def demo_news(universe: Universe, now: int) -> NewsRoom:
     )
     apple = frozenset({265598})
     texts = (
-        ("Apple raises its dividend", "Apple raised its quarterly dividend by 4 percent. (Synthetic news.)"),
         ("Apple cuts its forecast", "Apple cut its forecast for the next quarter. (Synthetic news.)"),
+        ("Apple raises its dividend", "Apple raised its quarterly dividend by 4 percent. (Synthetic news.)"),
     )
     for i, (title, body) in enumerate(texts):
-        when = now - (2 - i) * 3600 * NS_PER_SECOND
+        when = now - (i + 1) * 3600 * NS_PER_SECOND  # the latest is told first, and is BRFG$00
         room.put(Headline(when, "BRFG", f"BRFG${i:02d}", title, body, apple))
     room.bulletin("The simulated gateway serves synthetic prices.")
     return room

@@ -25,7 +25,7 @@ def providers(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def article(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqNewsArticle."""
-    request, provider, wanted = fields.integer(), fields.text(), fields.text()
+    request, provider, wanted = fields.request(), fields.text(), fields.text()
     fields.text()
     fields.done()
     body = gateway.news.article(provider, wanted)
@@ -37,7 +37,7 @@ def article(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def headlines(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqHistoricalNews: the latest headlines first, then the end."""
-    request, con_id = fields.integer(), fields.integer()
+    request, con_id = fields.request(), fields.integer()
     codes = set(fields.text().replace(",", "+").split("+"))
     start, end = _moment(fields.text()), _moment(fields.text())
     most = min(max(fields.integer(10), 1), 300)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from robo_trader.clock import NS_PER_DAY
-from robo_trader.gateway.orders import Execution, Order, read_time
+from robo_trader.gateway.orders import Order, read_time
 from robo_trader.gateway.orderwire import completed_order, read_order
 from robo_trader.gateway.reports import commission_fields, execution_fields, order_fields, status_fields
 from robo_trader.gateway.times import zoned_time
@@ -25,7 +25,7 @@ def place(gateway: Gateway, session: Session, fields: Fields) -> None:
 def cancel(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take cancelOrder."""
     fields.integer()
-    order_id = fields.integer()
+    order_id = fields.request()
     if session.version >= MANUAL_ORDER_TIME:
         fields.text()
     fields.done()
@@ -90,7 +90,7 @@ def completed(gateway: Gateway, session: Session, fields: Fields) -> None:
 def executions(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Answer reqExecutions: this client's executions that pass the filter; client 0 sees all."""
     fields.integer()
-    request, client = fields.integer(), fields.integer()
+    request, client = fields.request(), fields.integer()
     account, time, symbol, kind, exchange, side = (fields.text() for _ in range(6))
     fields.done()
     now = gateway.clock.now()
@@ -98,7 +98,7 @@ def executions(gateway: Gateway, session: Session, fields: Fields) -> None:
         now - int(gateway.settings.execution_days * NS_PER_DAY), read_time(time, gateway.settings.zone) or 0
     )
     sides = {"": "", "BUY": "BOT", "SELL": "SLD"}.get(side.upper(), side.upper())
-    for execution in latest(gateway):
+    for execution in gateway.books.latest():
         contract = execution.contract
         if (
             session.client in (execution.client, 0)
@@ -114,12 +114,6 @@ def executions(gateway: Gateway, session: Session, fields: Fields) -> None:
             if not gateway.faults.no_comm:
                 session.send(*commission_fields(execution))
     session.send(55, 1, request)
-
-
-def latest(gateway: Gateway) -> list[Execution]:
-    """Return every execution in its latest correction, oldest first."""
-    found = {e.exec_id.rpartition(".")[0]: e for e in gateway.books.executions.values()}
-    return list(found.values())
 
 
 def next_id(gateway: Gateway, session: Session, fields: Fields) -> None:

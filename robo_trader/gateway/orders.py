@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +19,8 @@ TRAILING = frozenset({"TRAIL", "TRAIL LIMIT"})
 LIMITED = frozenset({"LMT", "STP LMT", "TRAIL LIMIT", "LOC"})
 TIMES_IN_FORCE = frozenset({"DAY", "GTC", "GTD", "IOC", "FOK", "OPG"})
 DUST = 1e-9
+#: The smallest size of an order, far above what counts as nothing, and what sizes and prices stay below.
+LEAST_SIZE, MOST = 1e-6, 1e12
 _NUMBERS = (
     "lmtPrice",
     "auxPrice",
@@ -85,14 +86,14 @@ class Order:
         """Take size and prices from the wire fields and check them."""
         text = self.values
         for name in _NUMBERS:
-            if not math.isfinite(as_real(text[name])):
+            if not abs(as_real(text[name])) < MOST:
                 raise OrderError(321, f"Error validating request.-'bW' : cause - Invalid {name}.")
         if self.action not in ("BUY", "SELL", "SSHORT"):
             raise OrderError(
                 321, f"Error validating request.-'bW' : cause - Invalid action: {self.action[:20]!r}"
             )
         self.quantity = as_real(text["totalQuantity"])
-        if not 0 < self.quantity < 1e12:
+        if not LEAST_SIZE <= self.quantity < MOST:
             raise OrderError(321, "Error validating request.-'bW' : cause - Order size must be above zero.")
         if self.kind not in TYPES:
             raise OrderError(
@@ -100,17 +101,22 @@ class Order:
             )
         if self.tif not in TIMES_IN_FORCE:
             raise OrderError(321, f"Error validating request.-'bW' : cause - Invalid TIF: {self.tif[:20]!r}")
-        if self.kind in ("LMT", "STP LMT", "LOC") and self.limit is None:
-            raise OrderError(321, "Error validating request.-'bW' : cause - A limit price is missing.")
+        if self.kind in ("LMT", "STP LMT", "LOC") and self._price("lmtPrice") is None:
+            raise OrderError(
+                321, "Error validating request.-'bW' : cause - A limit price above zero is missing."
+            )
         if self.kind in ("STP", "STP LMT"):
             self.stop = self._price("auxPrice")
             if self.stop is None:
                 raise OrderError(321, "Error validating request.-'bW' : cause - A stop price is missing.")
         if self.kind in TRAILING:
             self.stop = self._price("trailStopPrice")
-            if not (self.trail_amount or self.trail_fraction):
+            amount, fraction = self.trail_amount, self.trail_fraction
+            if min(amount, fraction) < 0 or not (amount or fraction) or fraction >= 1:
                 raise OrderError(
-                    321, "Error validating request.-'bW' : cause - A trailing amount is missing."
+                    321,
+                    "Error validating request.-'bW' : cause - A trailing amount above zero, or a percentage "
+                    "between 0 and 100, is missing.",
                 )
         if self.tif == "GTD":
             self.good_until = read_time(text["goodTillDate"])

@@ -7,6 +7,7 @@ field. Names are the protocol's own. After placeOrder is read nothing may be lef
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -66,9 +67,14 @@ isOmsContainer autoCancelDate filledQuantity refFuturesConId autoCancelParent sh
 routeMarketableToBbo parentPermId completedTime completedStatus >=170:minTradeQty >=170:minCompeteSize
 >=170:competeAgainstBestOffset >=170:midOffsetAtWhole >=170:midOffsetAtHalf
 """
-#: How many fields follow a condition's type: price, time, margin, execution, volume, percent change.
-_CONDITION = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
+#: What follows a condition's type (price, time, margin, execution, volume, percent change): t a text,
+#: n a number, i an integer.
+_CONDITION = {1: "tiniti", 3: "tit", 4: "tin", 5: "tttt", 6: "tiiit", 7: "tinit"}
 _MOST_LEGS = 100
+#: The highest order id: the libraries of other languages hold it in 32 bits.
+MOST_ID = 2**31 - 1
+_WHOLE = re.compile(r"-?[0-9]{1,10}")
+_WORDS = frozenset({"true", "false", "True", "False"})
 #: What a field holds that the client left empty and that the libraries read as a number.
 _EMPTY = {
     "exemptCode": "-1",
@@ -95,6 +101,20 @@ isOmsContainer
 discretionaryUpToLimitPrice usePriceMgmtAlgo autoCancelParent imbalanceOnly routeMarketableToBbo
 """
 _FLAGS = frozenset(_FLAG_NAMES.split())
+#: What other clients read as a number: a text in its place would end the reader of everybody who hears of it.
+_INTEGER_NAMES = """
+origin parentId transmit displaySize triggerMethod shortSaleSlot exemptCode ocaType minQty auctionStrategy
+overridePercentageConstraints volatilityType referencePriceType scaleInitLevelSize scaleSubsLevelSize
+adjustableTrailingUnit duration postToAts minTradeQty minCompeteSize
+"""
+_NUMBER_NAMES = """
+totalQuantity lmtPrice auxPrice discretionaryAmt percentOffset nbboPriceCap startingPrice stockRefPrice delta
+stockRangeLower stockRangeUpper volatility deltaNeutralAuxPrice trailStopPrice trailingPercent
+scalePriceIncrement triggerPrice lmtPriceOffset adjustedStopPrice adjustedStopLimitPrice
+adjustedTrailingAmount cashQty competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf
+"""
+_INTEGERS = frozenset(_INTEGER_NAMES.split())
+_REALS = frozenset(_NUMBER_NAMES.split())
 MARGINS = (
     *("initMarginBefore", "maintMarginBefore", "equityWithLoanBefore"),
     *("initMarginChange", "maintMarginChange", "equityWithLoanChange"),
@@ -127,16 +147,51 @@ def _names(layout: str, version: int) -> tuple[str, ...]:
 
 def read_order(fields: Fields, version: int) -> Placed:
     """Take a placeOrder message, its id already taken; raise `WireError` where it does not fit."""
-    placed = Placed(fields.integer(), Contract.read(fields))
+    number = fields.request()
+    if not 0 <= number <= MOST_ID:
+        raise WireError(f"the order id {number}; 0 to {MOST_ID} are allowed")
+    placed = Placed(number, Contract.read(fields))
     for name in _names(_PLACE, version):
         if name == "-":
             fields.text()
         elif name.startswith("@"):
             _READ[name](fields, placed, version)
         else:
-            placed.values[name] = fields.unset()
+            placed.values[name] = _field(name, fields)
     fields.done()
     return placed
+
+
+def _field(name: str, fields: Fields) -> str:
+    """Take a field as text; what is no number where a number belongs is refused."""
+    if name in _FLAGS:
+        text = fields.unset()
+        return {"true": "1", "false": "0"}.get(text.lower(), text) if text in _WORDS else _whole(fields, text)
+    if name in _INTEGERS:
+        return _whole(fields, fields.unset())
+    return _real(fields) if name in _REALS else fields.unset()
+
+
+def _whole(fields: Fields, text: str) -> str:
+    if text and not _WHOLE.fullmatch(text):
+        raise WireError(f"field {fields.at} holds {text[:40]!r}, not an integer")
+    return text
+
+
+def _real(fields: Fields) -> str:
+    text = fields.unset()
+    as_real(text, 0.0, fields.at)
+    return text
+
+
+def _take_as(fields: Fields, kinds: str) -> list[str]:
+    """Take one field for each letter of `kinds`: t a text, n a number, i an integer."""
+    take: dict[str, Callable[[Fields], str]] = {
+        "t": Fields.unset,
+        "n": _real,
+        "i": lambda f: _whole(f, f.unset()),
+    }
+    return [take[kind](fields) for kind in kinds]
 
 
 def open_order(
@@ -182,27 +237,27 @@ def _take(fields: Fields, count: int) -> list[str]:
 def _read_bag(fields: Fields, placed: Placed, version: int) -> None:
     if placed.contract.sec_type != "BAG":
         return
-    placed.groups["legs"] = _take(fields, 8 * fields.count(_MOST_LEGS))
-    placed.groups["legPrices"] = _take(fields, fields.count(_MOST_LEGS))
+    placed.groups["legs"] = _take_as(fields, "iittiiti" * fields.count(_MOST_LEGS))
+    placed.groups["legPrices"] = _take_as(fields, "n" * fields.count(_MOST_LEGS))
     placed.groups["routing"] = _take(fields, 2 * fields.count(_MOST_LEGS))
 
 
-def _read_if(name: str, group: str, count: int) -> Callable[[Fields, Placed, int], None]:
+def _read_if(name: str, group: str, kinds: str) -> Callable[[Fields, Placed, int], None]:
     def read(fields: Fields, placed: Placed, version: int) -> None:
         if placed.values[name]:
-            placed.groups[group] = _take(fields, count)
+            placed.groups[group] = _take_as(fields, kinds)
 
     return read
 
 
 def _read_scale(fields: Fields, placed: Placed, version: int) -> None:
     if as_real(placed.values["scalePriceIncrement"]) > 0:
-        placed.groups["scale"] = _take(fields, 7)
+        placed.groups["scale"] = _take_as(fields, "niniiii")
 
 
 def _read_delta_neutral(fields: Fields, placed: Placed, version: int) -> None:
     if fields.flag():
-        placed.groups["deltaNeutral"] = _take(fields, 3)
+        placed.groups["deltaNeutral"] = _take_as(fields, "inn")
 
 
 def _read_algo(fields: Fields, placed: Placed, version: int) -> None:
@@ -212,7 +267,7 @@ def _read_algo(fields: Fields, placed: Placed, version: int) -> None:
 
 def _read_peg_bench(fields: Fields, placed: Placed, version: int) -> None:
     if placed.values["orderType"] == "PEG BENCH":
-        placed.groups["pegBench"] = _take(fields, 5)
+        placed.groups["pegBench"] = _take_as(fields, "iinnt")
 
 
 def _read_conditions(fields: Fields, placed: Placed, version: int) -> None:
@@ -222,9 +277,9 @@ def _read_conditions(fields: Fields, placed: Placed, version: int) -> None:
         kind = fields.integer()
         if kind not in _CONDITION:
             raise WireError(f"an order condition of type {kind}; there are {sorted(_CONDITION)}")
-        taken += [str(kind), *(fields.text() for _ in range(_CONDITION[kind]))]
+        taken += [str(kind), *_take_as(fields, _CONDITION[kind])]
     if count:
-        taken += _take(fields, 2)
+        taken += _take_as(fields, "ii")
     placed.groups["conditions"] = taken
 
 
@@ -234,22 +289,22 @@ def _read_peg_offsets(fields: Fields, placed: Placed, version: int) -> None:
         return
     values, kind = placed.values, placed.values["orderType"]
     if placed.contract.exchange == "IBKRATS":
-        values["minTradeQty"] = fields.unset()
+        values["minTradeQty"] = _field("minTradeQty", fields)
     offsets = kind == "PEG MID"
     if kind == "PEG BEST":
-        values["minCompeteSize"] = fields.unset()
-        values["competeAgainstBestOffset"] = fields.unset()
+        values["minCompeteSize"] = _field("minCompeteSize", fields)
+        values["competeAgainstBestOffset"] = _field("competeAgainstBestOffset", fields)
         offsets = values["competeAgainstBestOffset"] == "Infinite"
     if offsets:
-        values["midOffsetAtWhole"] = fields.unset()
-        values["midOffsetAtHalf"] = fields.unset()
+        values["midOffsetAtWhole"] = _field("midOffsetAtWhole", fields)
+        values["midOffsetAtHalf"] = _field("midOffsetAtHalf", fields)
 
 
 _READ: dict[str, Callable[[Fields, Placed, int], None]] = {
     "@bag": _read_bag,
-    "@deltaNeutralOrder": _read_if("deltaNeutralOrderType", "deltaNeutralOrder", 8),
+    "@deltaNeutralOrder": _read_if("deltaNeutralOrderType", "deltaNeutralOrder", "ittttiit"),
     "@scale": _read_scale,
-    "@hedge": _read_if("hedgeType", "hedge", 1),
+    "@hedge": _read_if("hedgeType", "hedge", "t"),
     "@deltaNeutralContract": _read_delta_neutral,
     "@algo": _read_algo,
     "@pegBench": _read_peg_bench,

@@ -42,8 +42,8 @@ class GatewayServer:
         self._listener: asyncio.Server | None = None
         self._control_listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clients: set[Session] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._clients: dict[Session, None] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopped = False
 
     async def start(self) -> None:
@@ -78,7 +78,7 @@ class GatewayServer:
         for listener in (self._listener, self._control_listener):
             if listener is not None:
                 listener.close()
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         self.gateway.reports.close()
         self.drop()
@@ -113,11 +113,11 @@ class GatewayServer:
             with contextlib.suppress(OSError):
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = Session(self.gateway, reader, writer, Subscriptions())
-        if len(self._clients) >= 2 * self.settings.limits.clients:
+        if len(self._clients) >= 2 * self.settings.limits.clients and not self._make_room():
             log.warning("%s: too many connections; closed", session.peer)
             session.abort()
             return
-        self._clients.add(session)
+        self._clients[session] = None
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -126,8 +126,18 @@ class GatewayServer:
         except asyncio.CancelledError:
             session.abort()
         finally:
-            self._clients.discard(session)
+            self._clients.pop(session, None)
             self._tasks.discard(task)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has said nothing for longest; False where all are clients."""
+        silent = next((s for s in self._clients if s.client < 0), None)
+        if silent is None:
+            return False
+        log.warning("%s has said nothing, and there are too many connections; closed", silent.peer)
+        self._clients.pop(silent)
+        silent.abort()
+        return True
 
     # -- faults of the line ---------------------------------------------------------------------------
 
@@ -137,35 +147,37 @@ class GatewayServer:
             session.abort()
 
     def restart(self, seconds: float) -> None:
-        """Close every socket and refuse new ones for a while; the books stay as they are."""
+        """Close every socket and refuse new ones for a while; the books stay as they are.
+
+        Of two restarts, stalls or gaps at a time the later one says when it ends.
+        """
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         self.drop()
-        self._after(seconds, lambda: self._spawn(self._reopen()))
+        self._after("restart", seconds, lambda: self._spawn(self._reopen()))
 
     async def _reopen(self) -> None:
-        for _ in range(50):
+        while self._listener is None:
             try:
                 self._listener, _ = await self._open(self.port, self._client)
-                return
             except GatewayError as error:
                 log.warning("%s; trying again", error)
                 await asyncio.sleep(0.1)
 
     def stall(self, seconds: float) -> None:
         """Read and send nothing for a while; the sockets stay open."""
-        self.gateway.stalled = True
-        self._after(seconds, self._end_stall)
+        self.gateway.awake.clear()
+        self._after("stall", seconds, self._end_stall)
 
     def _end_stall(self) -> None:
-        self.gateway.stalled = False
+        self.gateway.awake.set()
         self._release()
 
     def hold_data(self, seconds: float) -> None:
         """Keep market data back for a while and then send all of it in one burst."""
         self.gateway.gap = True
-        self._after(seconds, self._end_gap)
+        self._after("gap", seconds, self._end_gap)
 
     def _end_gap(self) -> None:
         self.gateway.gap = False
@@ -176,10 +188,7 @@ class GatewayServer:
             for session in list(self.gateway.sessions):
                 session.release()
 
-    def _after(self, seconds: float, action: Callable[[], None]) -> None:
-        def run() -> None:
-            self._timers.discard(timer)
-            action()
-
-        timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
+    def _after(self, name: str, seconds: float, action: Callable[[], None]) -> None:
+        if (before := self._timers.get(name)) is not None:
+            before.cancel()
+        self._timers[name] = asyncio.get_running_loop().call_later(seconds, action)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from robo_trader import clock
 from robo_trader.gateway import assumptions as assumed
+from robo_trader.gateway import unserved
 from robo_trader.gateway.times import local_time
 from robo_trader.gateway.versions import ADVANCED_REJECT, negotiated, proposal
 from robo_trader.gateway.wire import Fields, WireError, encode, read_frame, words
@@ -43,6 +45,7 @@ class Session:
     version: int = 0
     data_type: int = 1
     breaches: int = 0
+    lag: tuple[float, int] | None = None
     closed: bool = False
     moments: deque[float] = field(default_factory=deque)
     unsent: list[bytes] = field(default_factory=list)
@@ -106,11 +109,26 @@ class Session:
             if not self.closed:
                 self._write(data)
 
+    def lags(self, most: int) -> bool:
+        """Tell whether more than `most` bytes wait for it; close it where none was taken for too long."""
+        waiting = self.writer.transport.get_write_buffer_size()
+        if waiting <= most:
+            self.lag = None
+            return False
+        now = clock.monotonic()
+        if self.lag is None or waiting < self.lag[1]:
+            self.lag = now, waiting
+        elif now - self.lag[0] > self.gateway.settings.limits.lag_seconds:
+            log.warning("%s has stopped to read, and the replay waits for it; closed", self.peer)
+            self.abort()
+        return not self.closed
+
     def abort(self) -> None:
-        """Close at once; what is unsent is lost."""
+        """Close at once, and forget it; what is unsent is lost."""
         self.closed = True
         self.held, self.unsent = [], []
         self.writer.transport.abort()
+        self.gateway.leave(self)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -118,6 +136,7 @@ class Session:
         """Serve the connection until it ends."""
         limits = self.gateway.settings.limits
         try:
+            await self.gateway.awake.wait()
             async with asyncio.timeout(limits.handshake_seconds):
                 accepted = await self._handshake()
             if accepted:
@@ -130,9 +149,10 @@ class Session:
             log.warning("%s sent %s; closed", self.peer, error.message)
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             log.info("%s went away", self.peer)
+        except Exception:  # one connection's failure is not the others'
+            log.exception("%s: the connection failed", self.peer)
         finally:
             self.abort()
-            self.gateway.leave(self)
 
     async def _handshake(self) -> bool:
         preamble = await self.reader.readexactly(4)
@@ -193,30 +213,33 @@ class Session:
         limits = self.gateway.settings.limits
         while not self.closed:
             payload = await read_frame(self.reader, limits.frame)
-            while self.gateway.stalled:
-                await asyncio.sleep(0.01)
-            if self._too_fast():
+            await self.gateway.awake.wait()
+            if self.closed or self._too_fast():
                 continue
             self._take(payload)
             if self.writer.transport.get_write_buffer_size() > limits.unsent // 4:
                 await self.writer.drain()
 
     def _take(self, payload: bytes) -> None:
+        fields = Fields([])
         try:
             fields = Fields.of(payload)
             kind = fields.integer(-1)
             handler = self.gateway.handlers.get(kind)
             if handler is None:
                 log.warning("%s sent message %d, which is not served", self.peer, kind)
-                self.error(-1, 505, f"Fatal Error: Unknown message id {kind}.")
+                if (answer := unserved.answer(kind, fields)) is not None:
+                    self.error(*answer)
                 return
             handler(self.gateway, self, fields)
         except WireError as error:
             log.warning("%s sent an unreadable message %r: %s", self.peer, payload[:24], error.message)
-            self.error(-1, 320, f"Error reading request: {error.message}")
+            self.error(fields.subject, 320, f"Error reading request: {error.message}")
         except Exception:  # whatever a client sends, the others are served on
             log.exception("%s: message %r could not be served", self.peer, payload[:24])
-            self.error(-1, 320, "Error reading request: the simulated gateway failed; see its log")
+            self.error(
+                fields.subject, 320, "Error reading request: the simulated gateway failed; see its log"
+            )
 
     def _too_fast(self) -> bool:
         """Count a message against the rate; tell, drop and in the end close."""
@@ -228,7 +251,7 @@ class Session:
         if len(moments) < rate:
             moments.append(now)
             return False
-        if len(moments) == int(rate):
+        if len(moments) == math.ceil(rate):
             # One breach is one stretch above the rate, however many messages it holds.
             moments.append(now)
             self.breaches += 1

@@ -20,8 +20,9 @@ class Limits:
     `message_rate` counts a client's messages per second. Historical requests: `history_requests` in
     `history_window` seconds, the same request once in `history_repeat` seconds, `history_burst` for one
     contract in `history_burst_window` seconds, `history_open` at a time; they are kept where `pace_history`
-    is set. Bytes: `frame` is the largest
-    message taken from a client, `unsent` the most that waits for a slow one.
+    is set, and so is `tick_by_tick_repeat`, the seconds between two tick-by-tick requests for one contract.
+    `lag_seconds` is how long a replay waits for a client that has stopped to read. Bytes: `frame` is the
+    largest message taken from a client, `unsent` the most that waits for a slow one.
     """
 
     message_rate: float = 50.0
@@ -35,7 +36,9 @@ class Limits:
     market_data_lines: int = 100
     depth_lines: int = 3
     tick_by_tick_lines: int = 5
+    tick_by_tick_repeat: float = 15.0
     clients: int = 32
+    lag_seconds: float = 30.0
     frame: int = 1_000_000
     unsent: int = 32_000_000
     control_line: int = 65_536

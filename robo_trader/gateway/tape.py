@@ -166,10 +166,17 @@ class TapeMarket(Market):
         while self._next < len(self._moments):
             await self._wait(int(self._moments[self._next, 0]))
             self._step()
-            await asyncio.sleep(0)  # clients have their turn even where the replay lags behind its clock
-            while self.clock.speed.fastest and self.congested():
-                await asyncio.sleep(0.002)
+            if self.clock.speed.fastest:
+                await self._breathe()
+            else:
+                await asyncio.sleep(0)  # clients have their turn even where the replay lags behind its clock
         self.over = True
+
+    async def _breathe(self) -> None:
+        """Let clients have their turn between two steps, and wait for one that lags."""
+        await asyncio.sleep(0)
+        while self.congested():
+            await asyncio.sleep(0.002)
 
     async def _wait(self, moment: int) -> None:
         while (seconds := self.clock.wall_seconds_until(moment)) > 0:
@@ -248,6 +255,8 @@ class TapeMarket(Market):
             raise UsageError("time runs by itself here", hint="start the gateway with --speed lockstep")
         phase = None
         for _ in range(steps):
+            if phase is not None:
+                await self._breathe()
             phase = None
             while self._next < len(self._moments) and phase is None:
                 if until is not None and tuple(self._moments[self._next, :2]) >= (until, Phase.START):

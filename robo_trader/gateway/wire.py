@@ -82,6 +82,8 @@ class Fields:
     def __init__(self, parts: list[str]) -> None:
         self._parts = parts
         self._at = 0
+        #: The request or order that the message is about, -1 while it is not known: errors name it.
+        self.subject = -1
 
     @classmethod
     def of(cls, payload: bytes) -> Fields:
@@ -99,6 +101,16 @@ class Fields:
             raise WireError(f"the message ends after {len(self._parts)} fields; one more was expected")
         self._at += 1
         return self._parts[self._at - 1]
+
+    @property
+    def at(self) -> int:
+        """The number of the field taken last, from 1."""
+        return self._at
+
+    def request(self) -> int:
+        """Take the id of a request or order, and keep it as what the message is about."""
+        self.subject = self.integer(-1)
+        return self.subject
 
     def integer(self, default: int = 0) -> int:
         """Take an integer; an empty or unset field is `default`."""

@@ -139,12 +139,31 @@ def test_a_stop_that_is_reached_trades(demo: Any, connect: Any, kind: str) -> No
         ({"block": (0, "DUAL", "STK", "", 0.0, "", "", "SMART", "", "", "", "")}, 200),
         ({"block": (0, "NONE", "STK", "", 0.0, "", "", "SMART", "", "USD", "", "")}, 200),
         ({"totalQuantity": "many"}, 320),
+        ({"totalQuantity": "nan"}, 320),
+        ({"totalQuantity": "inf"}, 321),
+        ({"totalQuantity": -5}, 321),
+        ({"totalQuantity": "1e-10"}, 321),
+        ({"orderType": "LMT", "lmtPrice": 0}, 321),
+        ({"orderType": "LMT", "lmtPrice": -5, "action": "SELL"}, 321),
+        ({"orderType": "LMT", "lmtPrice": "1e300"}, 321),
+        ({"orderType": "LMT", "lmtPrice": "Infinite"}, 321),
+        ({"orderType": "STP", "auxPrice": "-1"}, 321),
+        ({"orderType": "TRAIL", "auxPrice": -5, "action": "SELL"}, 321),
+        ({"orderType": "TRAIL", "trailingPercent": -2, "action": "SELL"}, 321),
+        ({"orderType": "TRAIL", "trailingPercent": 100, "action": "SELL"}, 321),
+        ({"ocaType": "one"}, 320),
+        ({"parentId": "1.5"}, 320),
+        ({"outsideRth": "maybe"}, 320),
+        ({"conditions": [(1, "a", 1, "high", 265598, "SMART", 0)]}, 320),
+        ({"deltaNeutral": ("MKT", "x", "", "", "", "", 0, 0, "")}, 320),
+        ({"number": 2**31}, 320),
+        ({"number": -1}, 320),
     ],
 )
 def test_what_is_refused_leaves_nothing_behind(demo: Any, connect: Any, fields: Any, code: int) -> None:
     client = connect(demo())
     number = client.order(**fields)
-    assert client.error(-1 if code == 320 else number)[0] == code
+    assert client.error(number)[0] == code
     client.send(16, 1)
     client.expect(53)
     assert client.take(5) == []

@@ -49,7 +49,7 @@ def test_the_demo_universes_news(gateway: Any) -> None:
     assert [e.title for e in (first, second)] == ["Apple raises its dividend", "Apple cuts its forecast"]
     assert first.symbols == ("AAPL",) and first.source == "ib" and "by 4 percent" in first.body
     assert (first.id, dict(first.data)) == (
-        "ib/BRFG$00", {"provider": "BRFG", "article": "BRFG$00"},
+        "ib/BRFG$01", {"provider": "BRFG", "article": "BRFG$01"},
     )  # fmt: skip
     assert abs(second.published_at - (now - timedelta(hours=1))) < timedelta(minutes=1)
 
