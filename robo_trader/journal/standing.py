@@ -95,12 +95,45 @@ class Standing:
     positions: dict[str, Decimal]
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a run's journal holds of the news: the numbers of its rows, by what they tell.
+
+    `started` is when the run was begun. Events go by id, views by event, analyst and symbol, signals by
+    symbol and name: of those the newest, with its time. `titles` are the events' in their order.
+    """
+
+    started: datetime
+    events: dict[str, int]
+    titles: tuple[tuple[str, int], ...]
+    views: dict[tuple[int, str, str], int]
+    signals: dict[tuple[str, str], tuple[int, datetime]]
+
+
+def heard(journal: Journal | Reader, run_id: str) -> Heard:
+    """Return what the run `run_id` has heard."""
+    with reading(journal) as reader:
+        run = known_run(reader, run_id)
+        number = int(run["number"])
+        asked = "SELECT event_id, title, number FROM events WHERE run = :run ORDER BY number"
+        events = list(reader.ask(asked, run=number))
+        views = reader.ask("SELECT event, analyst, symbol, number FROM views WHERE run = :run", run=number)
+        return Heard(
+            started=run["started"],
+            events={row["event_id"]: row["number"] for row in events},
+            titles=tuple((row["title"], row["number"]) for row in events if row["title"]),
+            views={(row["event"], row["analyst"], row["symbol"]): row["number"] for row in views},
+            signals={
+                (row["symbol"], row["name"]): (row["number"], row["at"])
+                for row in reader.rows("signals", "run = :run", run=number)
+            },
+        )
+
+
 def standing(journal: Journal | Reader, run_id: str) -> Standing:
     """Return where the run `run_id` stands."""
     with reading(journal) as reader:
-        run = reader.run(run_id)
-        if run is None:
-            raise JournalError(f"{reader.place}: there is no run {run_id!r}", hint="see 'robo runs list'")
+        run = known_run(reader, run_id)
         number = int(run["number"])
         asked = {row["number"]: row for row in reader.rows("orders", "run = :run", run=number)}
         fills = tuple(
@@ -177,6 +210,14 @@ def _as_changed(order: StandingOrder, rows: Sequence[Row]) -> StandingOrder:
         else:
             open_.pop(row["answers"] or 0, None)
     return replace(order, changes=tuple(open_.values()))
+
+
+def known_run(reader: Reader, run_id: str) -> Row:
+    """Return the run's row."""
+    run = reader.run(run_id)
+    if run is None:
+        raise JournalError(f"{reader.place}: there is no run {run_id!r}", hint="see 'robo runs list'")
+    return run
 
 
 def _decided(reader: Reader, run: int) -> dict[int, Decimal]:

@@ -13,9 +13,8 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from robo_trader.errors import JournalError
 from robo_trader.journal.reading import Reader, Row
-from robo_trader.journal.standing import reading
+from robo_trader.journal.standing import known_run, reading
 
 if TYPE_CHECKING:
     from robo_trader.journal.live import Journal
@@ -66,10 +65,7 @@ class Uptime:
 def sessions_of(journal: Journal | Reader, run_id: str) -> list[SessionLife]:
     """Return the sessions of the run `run_id` by number; raises `JournalError` where there is no such run."""
     with reading(journal) as reader:
-        run = reader.run(run_id)
-        if run is None:
-            raise JournalError(f"{reader.place}: there is no run {run_id!r}", hint="see 'robo runs list'")
-        number = int(run["number"])
+        number = int(known_run(reader, run_id)["number"])
         ends = {row["session"]: row for row in reader.rows("session_ends", "run = :run", run=number)}
         beats: dict[int, list[Row]] = {}
         for row in reader.rows("heartbeats", "run = :run", run=number):

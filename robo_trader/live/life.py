@@ -28,7 +28,7 @@ from robo_trader.ib.messages import Stirred
 from robo_trader.ib.preview import preview
 from robo_trader.ib.store import IBStore
 from robo_trader.journal.live import Journal, RunJournal
-from robo_trader.journal.standing import standing
+from robo_trader.journal.standing import heard, standing
 from robo_trader.live.books import acceptance
 from robo_trader.live.books.restoring import Restorer, same_contracts
 from robo_trader.live.cerebro import LiveCerebro
@@ -154,7 +154,10 @@ class Life:
             skew=connection.opened.skew,
         )
         hearing = self._hearing(store)
-        notes = Notes(run, lambda text: self._alert("warning", text, ""))
+        notes = Notes(
+            run, lambda text: self._alert("warning", text, ""),
+            heard(self.journal, run.id) if earlier is not None else None,
+        )  # fmt: skip
         gate = JournalledGate(guard if guard is not None else AllowAll(), run, notes.link)
         orders = Orders()
         desk = store.desk(orders, self.account) if self.sending else None
@@ -296,7 +299,7 @@ class Life:
             session.trouble("warning", f"{name}: {there} bars are too few for this strategy to act", text)
         self._pass_gate()
         with session.w.news as news:
-            news.open(cerebro.strategies)
+            news.open(cerebro.strategies, session.w.notes.missed)
             news.skip(cerebro.broker.trading_from)
             self.phase = "trading"
             self.beat(at_once=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from robo_trader.errors import JournalError
 from robo_trader.journal.live import RunJournal
+from robo_trader.journal.standing import Heard
 from robo_trader.live.news.grounds import Ground
 from robo_trader.records import Event, Fill, Intent, Signal, View
 
@@ -20,16 +21,23 @@ _LATEST = 50
 
 
 class Notes:
-    """The journal of one session; also the broker's witness. `alert` hears of troubles."""
+    """The journal of one session; also the broker's witness. `alert` hears of troubles.
 
-    def __init__(self, journal: RunJournal, alert: Callable[[str], None]) -> None:
+    `earlier` is what sessions of the same run wrote before this one: nothing of it is written twice.
+    """
+
+    def __init__(
+        self, journal: RunJournal, alert: Callable[[str], None], earlier: Heard | None = None
+    ) -> None:
         self.journal = journal
         self._alert = alert
         self._hex = journal.id.rpartition("-")[2]
-        self._signals: dict[tuple[str, str], int] = {}
-        self._events: dict[str, int] = {}
-        self._views: dict[tuple[int, str, str], int] = {}
-        self._titles: deque[tuple[str, int]] = deque(maxlen=_LATEST)
+        self._earlier = earlier
+        signals = {} if earlier is None else earlier.signals
+        self._signals = {key: number for key, (number, _) in signals.items()}
+        self._events = {} if earlier is None else dict(earlier.events)
+        self._views = {} if earlier is None else dict(earlier.views)
+        self._titles = deque(() if earlier is None else earlier.titles, maxlen=_LATEST)
         self.fills: list[tuple[Fill, str]] = []
 
     def is_ours(self, ref: str) -> bool:
@@ -37,6 +45,16 @@ class Notes:
         return ref.startswith(f"{self._hex}-")
 
     # -- what was known ----------------------------------------------------------------------------------
+
+    def missed(self, what: Event | Signal) -> bool:
+        """Tell whether an earlier session of this run should have heard of `what` and did not write it."""
+        if self._earlier is None:
+            return False
+        if isinstance(what, Event):
+            known = what.known_at or what.published_at
+            return known >= self._earlier.started and what.id not in self._earlier.events
+        _, last = self._earlier.signals.get((what.symbol, what.name), (0, self._earlier.started))
+        return what.at > last
 
     def event(self, event: Event) -> int:
         """Write an event once, and return its number."""

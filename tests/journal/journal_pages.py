@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from robo_trader import clock
 from robo_trader.journal.live import Journal, RunJournal
-from robo_trader.journal.standing import latest_run, standing
-from robo_trader.records import Decision, Fill, Intent
+from robo_trader.journal.standing import heard, latest_run, standing
+from robo_trader.live.notes import Notes
+from robo_trader.records import Decision, Event, Fill, Intent, Signal
 
 NOON = datetime(2024, 9, 18, 17, 0, tzinfo=UTC)
 RUN = "20240918T170000Z-drift-abcdef"
@@ -95,3 +97,31 @@ def check_a_standing(journal: Journal) -> None:
     ]
     assert found.positions == {"SPY": 4}
     assert latest_run(journal, mode="paper", strategy="drift", account="DU1") == RUN
+
+
+def check_what_was_heard(journal: Journal) -> None:
+    """A session that goes on with a run writes nothing again and knows what the one before it missed."""
+
+    def event(name: str, minute: int) -> Event:
+        at = NOON + timedelta(minutes=minute)
+        return Event(id=name, kind="news", title=f"title of {name}", published_at=at, known_at=at)
+
+    def signal(minute: int, *evidence: str, symbol: str = "SPY") -> Signal:
+        at = NOON + timedelta(minutes=minute)
+        return Signal(at=at, symbol=symbol, name="news", value=0.3, confidence=0.5, evidence=evidence)
+
+    with clock.fixed(NOON):
+        run = journal.begin("20240918T170000Z-hears-abcdef", mode="paper", strategy="hears")
+    first = Notes(run, lambda text: None)
+    assert not first.missed(event("e2", 2)), "a new run has no predecessor"
+    assert (first.event(event("e1", 1)), first.signal(signal(1, "e1"))) == (1, 1)
+    assert run.flush()
+    again = journal.resume(run.id)
+    second = Notes(again, lambda text: None, heard(journal, run.id))
+    assert [second.missed(event(f"e{i}", i)) for i in (-1, 1, 2)] == [False, False, True]
+    assert [second.missed(signal(i)) for i in (-1, 1, 2)] == [False, False, True]
+    assert second.missed(signal(1, symbol="QQQ"))
+    assert second.link(replace(intent(), because="news +0.30 (confidence 0.50)")) == (1, None)
+    assert second.link(replace(intent(), because="title of e1")) == (None, 1)
+    assert (second.event(event("e1", 1)), second.signal(signal(2, "e1"))) == (1, 2)
+    assert again.finish(), "a row that is there was written again"

@@ -7,7 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from journal_pages import NOON, RUN, check_a_standing, fill, intent, live, write_a_standing
+from journal_pages import (
+    NOON,
+    RUN,
+    check_a_standing,
+    check_what_was_heard,
+    fill,
+    intent,
+    live,
+    write_a_standing,
+)
 
 from robo_trader.errors import JournalError
 from robo_trader.journal import bulk
@@ -23,6 +32,10 @@ def test_a_run_stands_where_its_executions_left_it(journal: Journal) -> None:
     run = write_a_standing(journal)
     check_a_standing(journal)
     assert run.finish()
+
+
+def test_what_a_run_has_heard_is_not_written_again(journal: Journal) -> None:
+    check_what_was_heard(journal)
 
 
 def test_every_reader_takes_the_newest_commission(journal: Journal) -> None:

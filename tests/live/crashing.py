@@ -4,7 +4,7 @@
 
 runs sessions in processes of their own, kills each with SIGKILL after a random number of steps, and then
 checks that no event was lost, none made its signal twice, and a subscriber that keeps the number of its
-last signal saw each signal once. Sources are real ones behind a real poller; a step is one byte that the
+last signal saw each once. Sources are real ones behind a real poller; a step is one byte that the
 session writes when something was stored, read, or told.
 """
 
@@ -103,8 +103,6 @@ async def session(folder: Path, count: int) -> None:
             max_age=timedelta(days=1), readers=3,
         )  # fmt: skip
         witness = Witness(folder)
-        for one in pipeline.missed(max(witness.numbers, default=0)):
-            witness(one)
         pipeline.subscribe(witness)
 
         async def deliver(name: str, events: Sequence[Event]) -> None:
@@ -117,6 +115,14 @@ async def session(folder: Path, count: int) -> None:
         )  # fmt: skip
         stop = asyncio.Event()
 
+        class Following:
+            async def run(self, stop: asyncio.Event) -> None:
+                last = max(witness.numbers, default=0)
+                for one in pipeline.recent_signals:
+                    if one.number > last:
+                        witness(one)
+                await poller.run(stop)
+
         async def ending() -> None:
             log = ReadingLog(folder / "events.sqlite")
             while sum(log.counts().values()) < count * len(SOURCES):
@@ -125,7 +131,7 @@ async def session(folder: Path, count: int) -> None:
             stop.set()
 
         watching = asyncio.create_task(ending())
-        await pipeline.run(poller, stop)
+        await pipeline.run(Following(), stop)
         await watching
         pipeline.close()
 

@@ -208,7 +208,7 @@ def test_a_session_goes_on_where_the_one_before_it_ended(world: World) -> None:
         assert one in signals and one.signal.name == "news"
         assert [ground.event.id for ground in desk.grounds(one.signal)] == ["e1"]
         assert desk.grounds(one.signal)[0].views[0].analyst == "hopeful"
-        assert desk.missed(0) == [one] and desk.missed(max(s.number for s in signals)) == []
+        assert desk.recent_signals == (one,) and [e.id for e in desk.recent_events] == ["e1"]
         desk_parts.TOLD.put(event(2))
         told, _ = world.taken(desk, 1, 1)
     assert [event.id for event in told] == ["e2"], "what was told is not told again"
@@ -407,6 +407,7 @@ def test_a_strategy_reads_at_once_what_was_still_in_force() -> None:
 
     class Desk(contextlib.ExitStack):
         restored = (Numbered(7, said),)
+        recent_events = recent_signals = ()
 
     class Waits(bt.Strategy):
         def __init__(self) -> None:

@@ -219,11 +219,14 @@ def test_a_subscriber_that_raises_is_reported_and_the_others_hear(bench: Bench) 
     assert bench.said == ["a subscriber failed on signal 1: RuntimeError: no"]
 
 
-def test_a_restart_gives_the_signals_in_force_and_those_missed(bench: Bench) -> None:
+def test_a_restart_gives_the_signals_in_force_and_what_was_said_lately(bench: Bench) -> None:
     bench.run(Says(hours=1), ("wire", [event(1)]), ("other", [event(2, symbols=("MSFT",))]))
+    assert bench.run(Says(), at=NOON + 10 * MINUTE) == []
+    assert [one.number for one in bench.pipeline.recent_signals] == [1, 2]
+    assert sorted(str(event.id) for event in bench.pipeline.recent_events) == ["e001", "e002"]
     assert bench.run(Says(), at=NOON + 30 * MINUTE) == []
     assert sorted(one.signal.symbol for one in bench.pipeline.restored) == ["AAPL", "MSFT"]
-    assert [one.number for one in bench.pipeline.missed(1)] == [2]
+    assert (bench.pipeline.recent_signals, bench.pipeline.recent_events) == ((), ())
     bench.run(Says(), at=NOON + 60 * MINUTE)
     assert bench.pipeline.restored == ()
 

@@ -36,6 +36,7 @@ def test_a_run_stands_and_goes_on_as_in_a_file(postgres_url: str, tmp_path: Path
         with pytest.raises(JournalError, match="append-only"), journal.database.writing() as connection:
             connection.execute(sa.text("UPDATE overrides SET who = 'nobody'"))
         assert again.finish()
+        pages.check_what_was_heard(journal)
 
 
 def test_a_backup_has_the_sessions(postgres_url: str, tmp_path: Path) -> None:

@@ -107,6 +107,9 @@ class NewsDesk:
         self.too_old = 0
         #: The signals of the roles asked for that were in force when the desk opened.
         self.restored: tuple[Numbered, ...] = ()
+        #: What an earlier session was given in the last `[live] max_age` before that, and may not have taken.
+        self.recent_events: tuple[Event, ...] = ()
+        self.recent_signals: tuple[Numbered, ...] = ()
 
     # -- the session's side --------------------------------------------------------------------------
 
@@ -126,14 +129,6 @@ class NewsDesk:
     def grounds(self, signal: Signal) -> tuple[Ground, ...]:
         """Return the events and views behind a signal, for the journal; never waits."""
         return self._grounds.of(signal)
-
-    def missed(self, after: int) -> list[Numbered]:
-        """Return the signals of these roles numbered above `after`, which a broken session did not take.
-
-        It reads the database: for the start of a session.
-        """
-        found = [] if self._pipeline is None else self._pipeline.missed(after)
-        return [one for one in found if one.signal.name in self._roles]
 
     @property
     def alive(self) -> bool:
@@ -167,11 +162,10 @@ class NewsDesk:
             self._thread.join()
             raise self._failed
         assert self._pipeline is not None
-        self.restored = tuple(
-            one
-            for one in self._pipeline.restored
-            if one.signal.name in self._roles and one.signal.symbol in self._symbols
-        )
+        self.restored = self._asked_for(self._pipeline.restored)
+        self.recent_signals = self._asked_for(self._pipeline.recent_signals)
+        if self._hears:
+            self.recent_events = self._pipeline.recent_events
         return self
 
     def __exit__(
@@ -193,6 +187,11 @@ class NewsDesk:
         thread.join(2 * self._drain.total_seconds() + 2 * _GRACE)
         if thread.is_alive():
             self._trouble.tell("it has not ended in time and is left behind")
+
+    def _asked_for(self, signals: Iterable[Numbered]) -> tuple[Numbered, ...]:
+        return tuple(
+            one for one in signals if one.signal.name in self._roles and one.signal.symbol in self._symbols
+        )
 
     # -- parts ---------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,11 +24,12 @@ from robo_trader.events.tape import EventTape
 from robo_trader.inputs import Inputs
 from robo_trader.live.news.desk import NewsDesk
 from robo_trader.live.news.grounds import Ground, Grounds
+from robo_trader.live.news.log import Numbered
 from robo_trader.live.news.parts import source_names
 from robo_trader.live.news.signals import LiveTape, Load, live_tape
 from robo_trader.live.steps import Said, TapeNews
 from robo_trader.plugins import PluginHost
-from robo_trader.records import Alert, Signal, View
+from robo_trader.records import Alert, Event, Signal, View
 from robo_trader.roles import Roles, Tell
 from robo_trader.strategy import handles_events, handles_signals
 
@@ -58,14 +60,18 @@ class Hearing:
         self._tape_news: TapeNews | None = None
         self._desk: NewsDesk | None = None
         self._grounds: Grounds | None = None
+        self._missed: list[Said] = []
         self._stack = ExitStack()
         #: The roles of a rehearsal, with what it took to make them; None where the news is followed.
         self.roles: Roles | None = None
 
-    def open(self, strategies: Iterable[Any]) -> None:
+    def open(
+        self, strategies: Iterable[Any], missed: Callable[[Event | Signal], bool] = lambda what: False
+    ) -> None:
         """Begin, once strategies have been made: they name their roles then.
 
-        Signals that are still in force from an earlier session are on the tape afterwards.
+        Signals that are still in force from an earlier session are on the tape afterwards. What an earlier
+        session was given a short while ago is told again where `missed` says that it was not told then.
         """
         strategies = list(strategies)
         kinds = [type(strategy) for strategy in strategies]
@@ -80,6 +86,8 @@ class Hearing:
             self.tape.add(one.signal)
         if self._desk.restored:
             _read_again(strategies)
+        recent = _all(self._desk.recent_events, self._desk.recent_signals)
+        self._missed = [_said(what) for what in recent if missed(what)]
 
     def skip(self, before: int) -> int:
         """Tell of nothing that was known before `before` (ns UTC); return how much that was."""
@@ -93,11 +101,12 @@ class Hearing:
         said = [] if self._tape_news is None else self._tape_news.take(now)
         if self._desk is not None:
             events, signals = self._desk.take()
-            # A clock that is ahead of the market's does not make a moment of the future.
-            said += [Said(min(to_ns(e.known_at or e.published_at), now), Phase.EVENT, e) for e in events]
             for one in signals:
                 self.tape.add(one.signal)
-                said.append(Said(min(to_ns(one.signal.at), now), Phase.SIGNAL, one.signal))
+            came = [*self._missed, *map(_said, _all(events, signals))]
+            self._missed = []
+            # A clock that is ahead of the market's does not make a moment of the future.
+            said += [replace(one, time=min(one.time, now)) for one in came]
         said += [Said(to_ns(signal.at), Phase.SIGNAL, signal) for signal in self.tape.changes()]
         return sorted(said, key=_place)
 
@@ -139,6 +148,16 @@ def _read_again(strategies: Iterable[Any]) -> None:
     for strategy in strategies:
         for indicator in strategy.getindicators():
             indicator._next()
+
+
+def _all(events: Iterable[Event], signals: Iterable[Numbered]) -> list[Event | Signal]:
+    return [*events, *(one.signal for one in signals)]
+
+
+def _said(what: Event | Signal) -> Said:
+    if isinstance(what, Signal):
+        return Said(to_ns(what.at), Phase.SIGNAL, what)
+    return Said(to_ns(what.known_at or what.published_at), Phase.EVENT, what)
 
 
 def _place(one: Said) -> tuple[Any, ...]:

@@ -41,7 +41,7 @@ READINGS = sa.Table(
     sa.Column("withdraws", sa.Text, index=True),
     sa.UniqueConstraint("event", "analyst"),
 )
-#: Every signal, in the order in which it was made; the number is what a subscriber remembers.
+#: Every signal, in the order in which it was made.
 SIGNALS = sa.Table(
     "live_signals",
     _METADATA,
@@ -159,9 +159,9 @@ class ReadingLog:
             ]
         return max(time or 0 for time in times)
 
-    def signals(self, *, after: int = 0) -> list[Numbered]:
-        """Return the signals numbered above `after`, in order."""
-        query = sa.select(SIGNALS).where(SIGNALS.c.number > after).order_by(SIGNALS.c.number)
+    def signals(self, *, since: int = 0) -> list[Numbered]:
+        """Return the signals made at `since` (ns UTC) or later, in order."""
+        query = sa.select(SIGNALS).where(SIGNALS.c.at_ns >= since).order_by(SIGNALS.c.number)
         with self._database.connection() as connection:
             return [_numbered(row) for row in connection.execute(query)]
 

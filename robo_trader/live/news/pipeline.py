@@ -135,7 +135,10 @@ class Pipeline:
         self._latest = 0
         self._since_floor = 0
         self.counts: Counter[str] = Counter()
+        #: Of before `run`: the signals in force, and what was stored and said in the last `max_age`.
         self.restored: tuple[Numbered, ...] = ()
+        self.recent_signals: tuple[Numbered, ...] = ()
+        self.recent_events: tuple[Event, ...] = ()
         # Last, so that a pipeline which is refused holds no connection.
         self._log = ReadingLog(store.url)
 
@@ -144,14 +147,10 @@ class Pipeline:
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every new signal, in order, from the pipeline's thread.
 
-        It must not wait; a `Mailbox` hands signals to another thread. One that keeps the number of the
-        last signal with what it did about it asks `missed` after a restart and sees each signal once.
+        It must not wait; a `Mailbox` hands signals to another thread. One that remembers what it has
+        heard finds in `recent_events` and `recent_signals` what it may have missed before a restart.
         """
         self._subscribers.append(subscriber)
-
-    def missed(self, after: int) -> list[Numbered]:
-        """Return the signals numbered above `after`, from the log."""
-        return self._log.signals(after=after)
 
     async def deliver(self, source: str, events: Sequence[Event]) -> None:
         """Store `events` of `source` and queue those that nobody has read; returns once they are on the disk.
@@ -454,6 +453,8 @@ class Pipeline:
         if floor is not None and isinstance(floor.value, int):
             since = min(since, from_ns(floor.value))
         stored = self._store.as_of(max(now, from_ns(last)), since=since, revisions=True)
+        self.recent_signals = tuple(self._log.signals(since=to_ns(now - self._max_age)))
+        self.recent_events = tuple(event for event in stored if not self._too_old(event))
         return self._todo(stored, self._log.read_already([str(event.id) for event in stored]))
 
     async def _move_floor(self) -> None:
