@@ -74,7 +74,7 @@ def test_a_terminated_gateway_stops_in_order(tmp_path: Path) -> None:
     try:
         client = Client(port)
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     client.close()
@@ -111,7 +111,7 @@ def test_a_killed_gateway_forgets_nothing(tmp_path: Path) -> None:
         again.close()
         control.close()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 130 and "Traceback" not in said and "stopping" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gwclient import AAPL, Client, Closed, eventually, packed, pause
+from gwclient import AAPL, TIMEOUT, Client, Closed, eventually, packed, pause
 
 from robo_trader.gateway.settings import Limits
 
@@ -49,12 +49,13 @@ def test_sockets_die_and_the_books_stay(demo: Any, connect: Any, commands: Any) 
             client.read()
     again = connect(gateway)
     assert again.next_id == number + 1
-    control("restart", secs=0.2)
+    control("restart", secs=600)
     with pytest.raises(Closed):
         while True:
             again.read()
     with pytest.raises(OSError):
         Client(gateway.port)
+    control("restart", secs=0)
     third = eventually(lambda: connect(gateway))
     third.send(5, 1)
     third.expect(5, number)
@@ -63,12 +64,13 @@ def test_sockets_die_and_the_books_stay(demo: Any, connect: Any, commands: Any) 
 def test_a_stalled_peer_says_nothing_and_loses_nothing(demo: Any, connect: Any, commands: Any) -> None:
     gateway = demo()
     client, control = connect(gateway), commands(gateway)
-    control("stall", secs=0.3)
+    control("stall", secs=600)
     client.send(49, 1)
     client.sock.settimeout(0.1)
     with pytest.raises(AssertionError, match="no message"):
         client.expect(49)
-    client.sock.settimeout(5)
+    client.sock.settimeout(TIMEOUT)
+    control("stall", secs=0)
     client.expect(49)
 
 
@@ -77,14 +79,16 @@ def test_bars_burst_after_a_gap(demo: Any, connect: Any, commands: Any) -> None:
     client, control = connect(gateway), commands(gateway)
     client.send(97, 6, *AAPL, "Last", 0, 0)
     client.expect(99, 6)
-    control("gap", secs=0.7)
+    control("gap", secs=600)
     client.sync()
     client.take(99)
+    (session,) = gateway.server.gateway.sessions
+    eventually(lambda: session.held[1], IndexError)
     client.sync()
     assert client.take(99) == []
-    client.expect(99, 6)
-    client.sync()
-    assert len(client.take(99)) >= 1
+    control("gap", secs=0)
+    for _ in range(2):
+        client.expect(99, 6)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,7 @@ def test_errors_bulletins_skew_and_farms(demo: Any, connect: Any, commands: Any)
     before = int(client.expect(49)[2])
     control("skew", secs=-3600)
     client.send(49, 1)
-    assert before - int(client.expect(49)[2]) in range(3595, 3601)
+    assert before - int(client.expect(49)[2]) in range(3540, 3601)
     for which, broken, fine in (("market", 2103, 2104), ("history", 2105, 2106), ("secdef", 2157, 2158)):
         control("farm", which=which, up=False)
         client.expect(4, 2, -1, broken)
@@ -241,11 +245,14 @@ def test_reordered_statuses_come_backwards(demo: Any, connect: Any, commands: An
 def test_commissions_late_and_missing(demo: Any, connect: Any, commands: Any) -> None:
     gateway = demo()
     client, control = connect(gateway), commands(gateway)
-    control("set", comm_delay=0.05)
+    control("set", comm_delay=600)
     client.order()
     client.expect(11)
     client.sync()
     assert client.take(59) == []
+    control("set", comm_delay=0.05)
+    client.order()
+    client.expect(11)
     client.expect(59)
     control("set", comm_delay=0, no_comm=True)
     client.order()
@@ -258,14 +265,14 @@ def test_fills_that_take_time_can_still_be_cancelled(demo: Any, connect: Any, co
     gateway = demo()
     client, control = connect(gateway), commands(gateway)
     control("set", fill_delay=0.05)
+    client.status(client.order(), "Filled")
+    client.sync()
+    client.take(11)
+    control("set", fill_delay=600)
     number = client.order()
     client.status(number, "Submitted")
     client.sync()
     assert client.take(11) == []
-    client.status(number, "Filled")
-    control("set", fill_delay=30)
-    number = client.order()
-    client.status(number, "Submitted")
     client.send(4, 1, number, "")
     client.status(number, "Cancelled")
 
@@ -357,7 +364,7 @@ def test_the_third_breach_of_the_message_rate_closes(demo: Any, connect: Any, co
     gateway = demo()
     client = connect(gateway)
     commands(gateway)("set", max_rate=2)
-    with pytest.raises((Closed, OSError)):
+    with pytest.raises((Closed, ConnectionError)):
         for _ in range(200):
             client.sock.sendall(packed(49, 1) * 5)
             pause()
@@ -397,12 +404,12 @@ def test_statuses_are_sent_again(demo: Any, connect: Any, commands: Any) -> None
 
 
 def test_latency_comes_before_the_market(demo: Any, connect: Any) -> None:
-    client = connect(demo(latency=0.05))
-    number = client.order()
-    client.status(number, "Submitted")
+    client = connect(demo(latency=59))
+    client.status(client.order(), "Submitted")
     client.sync()
     assert client.take(11) == []
-    client.status(number, "Filled")
+    client = connect(demo(latency=0.05))
+    client.status(client.order(), "Filled")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_whoever_is_no_client_is_closed_with_a_line(
 ) -> None:
     gateway = demo()
     with caplog.at_level(logging.INFO, "robo_trader.gateway"):
-        with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as sock:
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as sock:
             sock.sendall(sent)
             # An answer to the version may come; then the end.
             with contextlib.suppress(ConnectionResetError):
@@ -87,7 +87,7 @@ def test_whoever_is_no_client_is_closed_with_a_line(
 
 def test_a_client_that_says_nothing_is_closed(demo: Any, caplog: pytest.LogCaptureFixture) -> None:
     gateway = demo(limits=Limits(handshake_seconds=0.05))
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as sock:
         with contextlib.suppress(ConnectionResetError):
             assert sock.recv(1) == b""
     assert "said nothing" in caplog.text

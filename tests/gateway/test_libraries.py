@@ -36,7 +36,7 @@ def test_a_whole_session(demo: Any, python: str, version: int) -> None:
         [python, str(CLIENTS / script), str(gateway.port), "quick"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-500:]}\n{done.stderr[-2000:]}"

@@ -17,6 +17,9 @@ from robo_trader.ib.messages import Message, Opened
 
 M = TypeVar("M")
 
+#: Seconds that a test waits for what must come: as good as for ever, on the slowest machine too.
+PATIENCE = 60.0
+
 
 class Heard:
     """A line and what it told; `expect` waits for a message, so that no test sleeps."""
@@ -29,9 +32,9 @@ class Heard:
     def open(self) -> Opened:
         return self.line.open()
 
-    def expect(self, kind: type[M], accept: Callable[[M], bool] = lambda m: True, wait: float = 5.0) -> M:
+    def expect(self, kind: type[M], accept: Callable[[M], bool] = lambda m: True) -> M:
         while True:
-            message = self.inbox.get(timeout=wait)
+            message = self.inbox.get(timeout=PATIENCE)
             self.all.append(message)
             if isinstance(message, kind) and accept(message):
                 return message
@@ -60,7 +63,7 @@ def heard() -> Iterator[Callable[..., Heard]]:
     made: list[Heard] = []
 
     def make(port: int, **more: Any) -> Heard:
-        more = {"timeout": 3.0, "retry_first": 0.02, "retry_most": 0.1, **more}
+        more = {"timeout": PATIENCE, "retry_first": 0.02, "retry_most": 0.1, **more}
         made.append(Heard(Line(port=port, **more)))
         return made[-1]
 

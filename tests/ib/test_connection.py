@@ -48,7 +48,7 @@ def test_it_opens_and_tells_what_the_gateway_is(gateway: Any, heard: Any) -> Non
     opened = one.open()
     assert opened.accounts == ("DU1234567",)
     assert opened.simulated and opened.attempt == 1 and opened.server_version in (176, 178)
-    assert abs(opened.skew) < 2
+    assert abs(opened.skew) < 60
     assert one.line.up
     assert one.expect(Opened) == opened
     values = {m.key: m.value for m in one.all if isinstance(m, AccountValue)}
@@ -107,20 +107,22 @@ def test_a_restart_is_waited_for(gateway: Any, heard: Any) -> None:
     one = heard(simulated.port)
     one.open()
     one.expect(Opened)
-    simulated.control("restart", secs=0.3)
+    simulated.control("restart", secs=600)
     one.expect(Lost)
     failed = one.expect(Failed)
     assert "nothing listens at 127.0.0.1:" in failed.reason and failed.retry_in == 0.02
     assert one.expect(Failed).retry_in == 0.04
+    simulated.control("restart", secs=0)
     assert one.expect(Opened).attempt > 2
 
 
 def test_a_silent_peer_is_found_out(gateway: Any, heard: Any) -> None:
     simulated = gateway()
-    one = heard(simulated.port, heartbeat=0.15, timeout=0.5)
+    one = heard(simulated.port, heartbeat=0.15)
     one.open()
-    simulated.control("stall", secs=0.6)
+    simulated.control("stall", secs=600)
     assert one.expect(Lost).reason == "the gateway has not answered for 0.15 s"
+    simulated.control("stall", secs=0)
     assert one.expect(Opened, lambda m: m.attempt > 1)
 
 
@@ -145,9 +147,9 @@ def test_a_request_ends_when_the_line_breaks(gateway: Any, heard: Any) -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    assert asked.wait(5)
+    assert asked.wait(60)
     simulated.control("drop")
-    thread.join(5)
+    thread.join(60)
     assert "the line broke before the broker answered" in str(failed[0])
 
 
@@ -192,7 +194,7 @@ def test_a_web_server_answers(heard: Any) -> None:
         thread.start()
         try:
             with pytest.raises(BrokerError, match="a web server answers"):
-                heard(server.server_address[1], timeout=0.3).open()
+                heard(server.server_address[1], timeout=2).open()
         finally:
             server.shutdown()
             thread.join()
@@ -217,7 +219,7 @@ def test_something_else_listens(heard: Any, answer: bytes, said: str) -> None:
         thread.start()
         try:
             with pytest.raises(BrokerError, match=said):
-                heard(server.server_address[1], timeout=0.3).open()
+                heard(server.server_address[1], timeout=2).open()
         finally:
             server.shutdown()
             thread.join()
@@ -227,7 +229,7 @@ def test_the_client_id_is_in_use(gateway: Any, heard: Any) -> None:
     simulated = gateway()
     heard(simulated.port, client_id=7).open()
     with pytest.raises(BrokerError, match="client id 7 is in use"):
-        heard(simulated.port, client_id=7, timeout=30).open()
+        heard(simulated.port, client_id=7).open()
 
 
 def test_the_account_is_mistyped(gateway: Any, heard: Any) -> None:

@@ -52,7 +52,7 @@ class Session:
 
     def until(self, done: Callable[[], bool]) -> None:
         while not done():
-            self.apply(self.heard.inbox.get(timeout=5))
+            self.apply(self.heard.inbox.get(timeout=60))
 
     def apply(self, message: Any) -> None:
         self.heard.all.append(message)

@@ -38,7 +38,7 @@ class Desk:
     def until(self, wanted: Callable[[Message], bool]) -> Any:
         """Give every message to the quotes, as a session does, until one is wanted; return that."""
         while True:
-            message = self.heard.inbox.get(timeout=5)
+            message = self.heard.inbox.get(timeout=60)
             if said := self.quotes.take(message):
                 self.troubles.append(said)
             if wanted(message):
@@ -102,10 +102,11 @@ def test_a_break_ends_no_subscription(gateway: Any, desk: Any, cause: str) -> No
     one.quote(lambda q: q.symbol == "AAPL")
     if cause == "drop":
         spy = one.contract("SPY")
-        simulated.control("restart", secs=1)
+        simulated.control("restart", secs=600)
         one.until(lambda m: isinstance(m, Lost))
         with pytest.raises(LineDownError):
             one.quotes.follow(spy)  # Remembered all the same, and subscribed with the others.
+        simulated.control("restart", secs=0)
         one.until(lambda m: isinstance(m, Opened) and m.attempt > 1)
     else:
         simulated.control("lost")

@@ -241,7 +241,7 @@ def test_a_broker_that_does_not_answer_or_refuses(trading: Any) -> None:
     agrees(take_snapshot(one.line, ACCOUNT), simulated)
     simulated.control("set", mute=[53])
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(take_snapshot, one.line, ACCOUNT, 5.0)
+        asked = pool.submit(take_snapshot, one.line, ACCOUNT, 60.0)
         while not wait([asked], 0.02).done:
             simulated.control("error", code=321, id=-1, text="The API interface is in Read-Only mode.")
     with pytest.raises(BrokerError, match="read-only"):

@@ -92,7 +92,7 @@ def test_bars_through_breaks_are_those_of_the_replay(gateway: Any, heard: Any, s
     def follow(until: Any) -> None:
         """Take messages until one is what is waited for."""
         while True:
-            message = one.inbox.get(timeout=5)
+            message = one.inbox.get(timeout=60)
             if isinstance(message, Bars):
                 got.extend(join.take(message))
             if isinstance(message, Opened) or (isinstance(message, Problem) and ends_subscriptions(message)):

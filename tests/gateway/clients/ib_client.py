@@ -40,7 +40,7 @@ def ok(name: str, good: object = True) -> None:
     sys.stdout.flush()
 
 
-def until(ib: lib.IB, condition: Callable[[], object], seconds: float = 5.0) -> bool:
+def until(ib: lib.IB, condition: Callable[[], object], seconds: float = 60.0) -> bool:
     for _ in range(int(seconds / 0.02)):
         if condition():
             return True
@@ -85,7 +85,7 @@ def history(ib: lib.IB, aapl: lib.Contract, quick: bool) -> None:
     kept = ib.reqHistoricalData(aapl, "", "300 S", "5 secs", "TRADES", False, 2, True)
     ok("kept", len(kept) == 60)
     if not quick:
-        ok("kept up", until(ib, lambda: len(kept) > 60, 8))
+        ok("kept up", until(ib, lambda: len(kept) > 60))
     ib.cancelHistoricalData(kept)
 
 
@@ -107,7 +107,7 @@ def data(ib: lib.IB, aapl: lib.Contract, quick: bool) -> None:
     ib.cancelTickByTickData(aapl, "BidAsk")
     if not quick:
         bars = ib.reqRealTimeBars(aapl, 5, "TRADES", False)
-        ok("five seconds", until(ib, lambda: len(bars) > 0, 8))
+        ok("five seconds", until(ib, lambda: len(bars) > 0))
         ib.cancelRealTimeBars(bars)
     ib.cancelMktData(aapl)
     ib.cancelMktData(option)
@@ -211,7 +211,7 @@ def rich_orders(ib: lib.IB, aapl: lib.Contract) -> None:
     alive = ("Submitted", "PreSubmitted")
     ok("rich orders", until(ib, lambda: all(t.orderStatus.status in alive for t in trades.values())))
     watcher = lib.IB()
-    watcher.connect("127.0.0.1", ib.client.port, clientId=0, timeout=5)
+    watcher.connect("127.0.0.1", ib.client.port, clientId=0, timeout=60)
     seen = {t.order.permId: t.order for t in watcher.openTrades()}
     came = {name: seen[trade.order.permId] for name, trade in trades.items()}
     ok("conditions", len(came["conditions"].conditions) == 6 and came["conditions"].conditionsIgnoreRth)
@@ -230,7 +230,7 @@ def main() -> None:
     port, quick = int(sys.argv[1]), "quick" in sys.argv[2:]
     logging.getLogger().addHandler(Problems())
     ib = lib.IB()
-    ib.connect("127.0.0.1", port, clientId=7, timeout=5)
+    ib.connect("127.0.0.1", port, clientId=7, timeout=60)
     ok(f"connect {lib.__name__} {lib.__version__} at {ib.client.serverVersion()}")
     aapl = contracts(ib)
     history(ib, aapl, quick)
