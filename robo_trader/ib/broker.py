@@ -96,8 +96,8 @@ class IBBroker(Ledger):
         self._plan = Plan()
         #: Orders that the strategy cancelled: theirs is no end of a validity.
         self._called_back: set[str] = set()
-        #: Those of them that nobody waited for yet, and what hears the broker's word on them.
-        self._leaving: set[str] = set()
+        #: Those of them that nobody waited for yet and when they were asked for; what hears of their end.
+        self._leaving: dict[str, int] = {}
         self.hear_of: Callable[[Iterable[str]], None] = lambda refs: None
         #: References of orders that are to be cancelled as soon as the line is back.
         self.wanted_gone: set[str] = set()
@@ -157,7 +157,7 @@ class IBBroker(Ledger):
 
         An exit that is on its way out would make a second one an opening, and a replaced order a double.
         """
-        leaving, self._leaving = self._leaving, set()
+        leaving, self._leaving = self._leaving, {}
         if leaving:
             self.hear_of(leaving)
         return super()._pass_gate(family)
@@ -256,10 +256,11 @@ class IBBroker(Ledger):
         ref = self._refs.get(self.recorder.order_id(order.ref), "")
         if not order.alive() or not ref or self._desk is None:
             return False
-        refs = [ref, *self._kin(order)]
+        # Who cancels each order of a bracket asks for all of them each time.
+        refs = [each for each in (ref, *self._kin(order)) if self._leaving.get(each) != self.now]
         self._called_back.update(refs)
         self._ask_to_cancel(refs)
-        self._leaving.update(set(refs) - self.wanted_gone)
+        self._leaving.update({each: self.now for each in refs if each not in self.wanted_gone})
         return True
 
     def _ask_to_cancel(self, refs: list[str]) -> None:

@@ -222,6 +222,11 @@ class Orders:
         """Return the order with this reference."""
         return self._orders.get(ref)
 
+    def numbered(self, number: int) -> Order | None:
+        """Return the latest order of ours that an error with this number is about."""
+        # An error carries our own client's number only, which is the one that was announced.
+        return next((o for o in reversed(self._orders.values()) if o.ours and o.order_id == number > 0), None)
+
     def highest(self, client_id: int) -> int:
         """Return the highest number that this client is known to have given to an order, 0 for none."""
         return max((number for client, number in self._by_id if client == client_id), default=0)
@@ -366,10 +371,7 @@ class Orders:
         return (*changes, *self._settle(order))
 
     def _problem(self, new: Problem) -> tuple[Change, ...]:
-        # An error carries our own client's number only, which is the one that was announced.
-        order = next(
-            (o for o in reversed(self._orders.values()) if o.ours and o.order_id == new.id > 0), None
-        )
+        order = self.numbered(new.id)
         if order is None:
             return ()
         if new.code == _CONFIRMED:

@@ -224,8 +224,9 @@ class TradingSession:
         if code in _FARMS_BROKEN:
             self._farms_broken.add(_FARMS_BROKEN[code])
         if code in _NOT_CANCELLED and number > 0:
-            # That it is over may not have been told.
-            self.mender.doubt()
+            order = self.w.orders.numbered(number)
+            if order is None or not order.state.over:  # That it is over was not told.
+                self.mender.doubt()
         if code == _LINE_LOST:
             self.shown.broker_line = "down"
             self.mender.lost()

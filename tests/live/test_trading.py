@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from robo_trader.errors import BrokerError, RefusedError, StrategyError, UsageEr
 from robo_trader.gateway.build import replay_gateway
 from robo_trader.gateway.embedded import EmbeddedGateway
 from robo_trader.gateway.settings import GatewaySettings
+from robo_trader.ib.desk import OrderDesk
 from robo_trader.journal.live import open_journal
 from robo_trader.journal.reading import read_database
 from robo_trader.journal.standing import standing
 from robo_trader.live.alone import claim, release
+from robo_trader.live.mending import Mender
 from robo_trader.live.outcome import Outcome, Told
 from robo_trader.live.trading import host_and_port, trade
 from robo_trader.records import Alert
@@ -108,6 +110,38 @@ def test_orders_of_every_kind_fare_as_in_the_backtest() -> None:
     assert fills(live) == fills(past)
     ended = [(o.order_id, o.type, o.size, o.status, o.filled) for o in live.record.orders]
     assert ended == [(o.order_id, o.type, o.size, o.status, o.filled) for o in past.record.orders]
+
+
+class CancelsEach(bt.Strategy):
+    """Makes a bracket far away, and cancels each of its orders the bar after."""
+
+    def __init__(self) -> None:
+        self.made: list[Any] = []
+
+    def next(self) -> None:
+        for order in self.made:
+            self.cancel(order)
+        close = self.data.close[0]
+        self.made = self.buy_bracket(
+            size=5, price=round(close * 0.8), stopprice=round(close * 0.7), limitprice=round(close * 0.9)
+        )
+
+
+def test_an_order_is_cancelled_once_however_often_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = OrderDesk.cancel
+
+    def noted(desk: OrderDesk, refs: Iterable[str]) -> None:
+        asked.extend(refs := list(refs))
+        real(desk, refs)
+
+    monkeypatch.setattr(OrderDesk, "cancel", noted)
+    doubts: list[None] = []
+    monkeypatch.setattr(Mender, "doubt", lambda mender: doubts.append(None))
+    result = rehearse(CancelsEach, end="2016-01-15").result
+    assert result is not None and len(result.orders) == 30
+    assert len(asked) == len(set(asked)) == 27
+    assert not doubts  # The broker ends the exits with their parent, and says so.
 
 
 def test_the_journal_has_what_the_rehearsal_did() -> None:
