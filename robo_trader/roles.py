@@ -128,7 +128,7 @@ class Roles:
                     "name": name,
                     "plugin": provider.name,
                     "version": provider.version,
-                    "latency": self._latency(name, analyst).total_seconds(),
+                    "latency": self._latency(analyst).total_seconds(),
                     "clean_from": clean_from,
                     "views": sum(view.analyst == name for view in reading.views),
                     "abstained": abstained - failed,
@@ -205,7 +205,7 @@ class Roles:
                 tape,
                 analysts,
                 symbols=self._symbols,
-                latency={name: self._latency(name, analyst) for name, analyst in analysts.items()},
+                latency={name: self._latency(analyst) for name, analyst in analysts.items()},
                 offline=offline,
                 frames=frames,
                 link=self._linking(),
@@ -224,7 +224,7 @@ class Roles:
             self._made[name] = self._host.create("analyst", name)
         return self._made[name]
 
-    def _latency(self, name: str, analyst: Any) -> timedelta:
+    def _latency(self, analyst: Any) -> timedelta:
         """Return the setting where somebody set it, else the analyst's own, else the default."""
         own: timedelta | None = getattr(analyst, "latency", None)
         if own is not None and self._conf.is_default("intelligence.latency"):

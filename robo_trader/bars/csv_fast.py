@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ Bytes = NDArray[np.uint8]
 _NEWLINE, _RETURN = 10, b"\r"
 
 
-def read_fast(path: Path, symbol: str, data: bytes, layout: Layout, origin: Origin) -> RawColumns | None:
+def read_fast(symbol: str, data: bytes, layout: Layout, origin: Origin) -> RawColumns | None:
     """Return the file's columns, or None where anything is irregular."""
     if layout.encoding not in ("utf-8", "utf-8-sig"):
         return None

@@ -59,7 +59,7 @@ def read_raw(path: Path, symbol: str | None = None) -> RawColumns:
         raise DataError(f"{path.name} is no text file", hint="bars are read from CSV text")
     layout = layout_of(path, data[:_HEAD])
     origin = Origin(path.as_posix(), hashlib.sha256(data).hexdigest())
-    raw = read_fast(path, name, data, layout, origin) or read_slow(path, name, data, layout, origin)
+    raw = read_fast(name, data, layout, origin) or read_slow(path, name, data, layout, origin)
     return replace(raw, origin=replace(origin, rows=len(raw)))
 
 

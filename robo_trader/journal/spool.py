@@ -31,7 +31,7 @@ class Spool:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Append `rows` as one line that counts whole or not at all; on the disk when this returns."""
-        line = json.dumps([[name, _encoded(name, values)] for name, values in rows], ensure_ascii=True)
+        line = json.dumps([[name, _encoded(values)] for name, values in rows], ensure_ascii=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b") as file:
@@ -89,7 +89,7 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
-def _encoded(name: str, values: dict[str, Any]) -> dict[str, Any]:
+def _encoded(values: dict[str, Any]) -> dict[str, Any]:
     return {
         key: str(value) if isinstance(value, Decimal | date) else value  # a datetime is a date
         for key, value in values.items()

@@ -83,7 +83,7 @@ def price_data(book: Book, sessions: Sessions) -> Prices:
         if frame is None:
             chart, each = _closes(symbol, book, sessions, allowance)
         else:
-            chart, each = _bars(symbol, frame, allowance)
+            chart, each = _bars(frame, allowance)
         bunched = max(bunched, each)
         x_of = _placer(frame, sessions, chart[0], chart[-1])
         out.append(
@@ -112,7 +112,7 @@ def _is_daily(frame: BarFrame) -> bool:
     return frame.timeframe.endswith(("d", "w", "mo"))
 
 
-def _bars(symbol: str, frame: BarFrame, allowance: int) -> tuple[Chart, int]:
+def _bars(frame: BarFrame, allowance: int) -> tuple[Chart, int]:
     n = len(frame)
     daily = _is_daily(frame)
     candles = n * 4 <= allowance or n > allowance

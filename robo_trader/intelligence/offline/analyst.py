@@ -57,9 +57,6 @@ class OfflineAnalyst(Analyst):
         found = measured()
         return {} if found is None else {"measured": str(found), "data": found.data}
 
-    def judge(self, text: str, *, kind: str = "news", symbol: str | None = None) -> Verdict | Abstain:
-        """Return what `text` means for the holder of `symbol`, or why that cannot be told.
-
-        It reads whose news it is from the text alone, so that `symbol` changes nothing.
-        """
+    def judge(self, text: str, *, kind: str = "news") -> Verdict | Abstain:
+        """Return what `text` means for the holder of what it is about, or why that cannot be told."""
         return judge_event(text, "", kind, {})

@@ -21,7 +21,6 @@ from robo_trader.risk.usage import Usage
 from robo_trader.risk.view import View
 
 _Vector = NDArray[np.float64]
-_Dates = NDArray[np.datetime64]
 
 #: So many questions of one moment are answered one by one.
 _FEW = 2
