@@ -17,18 +17,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No deadline: on a shared machine a slow example says nothing. CI repeats the same examples.
-settings.register_profile("dev", deadline=None, max_examples=60)
-settings.register_profile(
-    "ci",
-    deadline=None,
-    max_examples=100,
-    derandomize=True,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.register_profile("quick", deadline=None, max_examples=20, derandomize=True)
-settings.register_profile("thorough", deadline=None, max_examples=2_000)
+# No deadline and no check of the time that examples take: on a shared machine a slow one says nothing.
+# CI repeats the same examples.
+settings.register_profile("dev", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+_dev = settings.get_profile("dev")
+settings.register_profile("ci", _dev, max_examples=100, derandomize=True, print_blob=True)
+settings.register_profile("quick", _dev, max_examples=20, derandomize=True)
+settings.register_profile("thorough", _dev, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 

@@ -373,7 +373,7 @@ def test_a_stranger_s_package_with_a_strategy_and_a_bar_source(site: Site) -> No
         "print(json.dumps([(f.symbol, f.price, f.because) for f in r.record.fills]))\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], cwd=site.folder, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], cwd=site.folder, capture_output=True, text=True, timeout=600
     )
     assert run.returncode == 0, run.stderr
     fills: list[Any] = json.loads(run.stdout)

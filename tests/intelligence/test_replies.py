@@ -207,7 +207,7 @@ for i in range(60):
 def test_two_processes_may_record_into_one_store(tmp_path: Path) -> None:
     path = tmp_path / "replies.jsonl"
     writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(path), name]) for name in "ab"]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(600) for writer in writers] == [0, 0]
     store = ReplyStore(path)
     assert len(store) == 120 and store.check() == []
 

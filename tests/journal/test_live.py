@@ -41,7 +41,7 @@ def run(journal: Journal, alerts: list[Alert]) -> Iterator[RunJournal]:
         RUN, mode="paper", strategy="drift", starting_cash=100000.0, on_alert=alerts.append
     )
     yield opened
-    opened.finish(timeout=5)
+    opened.finish(timeout=60)
 
 
 def intent(order_id: int = 1, size: float = 10.0, side: Any = "BUY") -> Intent:
@@ -147,12 +147,12 @@ def test_money_stays_exact(journal: Journal, run: RunJournal) -> None:
 def test_a_run_goes_on_after_its_process(journal: Journal, run: RunJournal) -> None:
     run.decide([Decision(intent=intent(7))])
     run.fill(fill(7, size=4.0), "e1")
-    assert run.finish(timeout=5)
+    assert run.finish(timeout=60)
     again = journal.resume(RUN)
     assert again.next_order_id == 8
     assert not again.fill(fill(7, size=4.0), "e1")
     assert again.fill(fill(7, size=6.0), "e2")
-    assert again.finish(timeout=5)
+    assert again.finish(timeout=60)
     assert ask(journal, "SELECT number, position FROM fills") == [(1, "4.0"), (2, "10.0")]
     with pytest.raises(JournalError, match="already"):
         journal.begin(RUN, mode="paper", strategy="drift")
@@ -206,12 +206,13 @@ def test_while_the_database_is_away_nothing_new_is_sent_and_nothing_is_lost(
     assert run.decide([Decision(intent=intent(4, side="SELL"))], exits=True) == ["abcdef-4"]
     assert not run.healthy and "disk is full" in run.trouble
     outage.on = False
-    assert run.flush(10) and run.healthy
+    assert run.flush(60) and run.healthy
     assert ask(journal, "PRAGMA foreign_key_check") == []
     assert ask(journal, "SELECT number FROM orders") == [(1,), (2,), (3,), (4,)]
     assert ask(journal, "SELECT execution FROM fills") == [("e1",)]
     refused = ask(journal, "SELECT DISTINCT order_number FROM order_states WHERE status = 'Rejected'")
     assert refused == [(2,), (3,)]
+    assert run.finish(timeout=60), "the thread that tells has ended"
     assert [alert.level for alert in alerts] == ["critical", "info"]
     assert spool.waiting(journal.folder) == []
 
@@ -234,7 +235,7 @@ def test_where_both_disks_are_full_rows_wait_in_memory(
     assert "No space left on device (free some space; these rows wait in memory)" in run.trouble
     assert [spool.read(path) for path in spool.waiting(journal.folder)] in ([], [[]])
     outage.on = False
-    assert run.flush(10) and run.healthy
+    assert run.flush(60) and run.healthy
     assert ask(journal, "SELECT number FROM orders") == [(1,), (2,)]
     assert run.decide([Decision(intent=intent(3))]) == ["abcdef-3"]
 
@@ -268,7 +269,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(
 
     monkeypatch.setattr(writer.Writer, "_write", lossy)
     assert run.decide([Decision(intent=intent(1))]) is None, "nobody knows, so it is not sent"
-    assert run.flush(10) and run.healthy
+    assert run.flush(60) and run.healthy
     assert run.decide([Decision(intent=intent(2))]) == ["abcdef-2"]
     assert calls[:2] == [0, 1] and calls[-1] == 0
     assert ask(journal, "SELECT number FROM orders") == [(1,), (2,)]
@@ -276,6 +277,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(
         ("Created",),
         ("Rejected",),
     ]
+    assert run.finish(timeout=60), "the thread that tells has ended"
     assert [alert.level for alert in alerts] == ["critical", "info"]
 
 
@@ -285,7 +287,7 @@ def test_what_a_session_could_not_write_the_next_one_does(
     run.decide([Decision(intent=intent(1))])
     outage.on = True
     run.fill(fill(1), "e1")
-    outage.seen.wait(5)
+    assert outage.seen.wait(60)
     assert run.decide([Decision(intent=intent(2, side="SELL"))], exits=True) == ["abcdef-2"]
     assert not run.finish(timeout=0.05)
     assert len(spool.waiting(journal.folder)) == 1
@@ -336,11 +338,11 @@ def test_a_real_full_disk_stops_orders_and_loses_nothing(
             sent += refs
         assert "database or disk is full" in run.trouble
         limit[0] = False
-        assert run.flush(10)
+        assert run.flush(60)
         assert run.decide([Decision(intent=intent(1000))]) == ["abcdef-1000"]
         journalled = [ref for (ref,) in ask(journal, "SELECT ref FROM orders ORDER BY number")]
         assert set(sent) < set(journalled) and len(journalled) == len(set(journalled)) == len(sent) + 2
-        assert run.finish(timeout=5)
+        assert run.finish(timeout=60)
 
 
 def test_a_row_that_is_refused_stops_new_orders_and_takes_no_other_with_it(
@@ -350,10 +352,10 @@ def test_a_row_that_is_refused_stops_new_orders_and_takes_no_other_with_it(
     run.fill(fill(order_id=99), "orphan")  # no such order
     run.fill(fill(1), "good")
     run.order_state(1, "Completed", filled=10.0)
-    assert run.flush(5)
+    assert run.flush(60)
     assert not run.healthy and "refused" in run.trouble
     assert run.decide([Decision(intent=intent(2))]) is None
-    assert run.flush(5)
+    assert run.flush(60)
     assert ask(journal, "SELECT execution FROM fills") == [("good",)]
     assert alerts[-1].level == "critical"
 

@@ -17,7 +17,8 @@ from .conftest import Script, Site, drip, endless, page, raw, rss
 FEED = rss(("a", "Apple rises"))
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 BOMB = gzip.compress(b"\0" * 60_000_000)
-QUICK = {"deadline": 1.0, "limit": 100_000}
+#: What ends is ended by the limit; the deadline is there so that nothing hangs.
+SMALL = {"deadline": 60.0, "limit": 100_000}
 
 
 def test_a_feed_and_what_the_server_is_told(site: Site) -> None:
@@ -86,11 +87,11 @@ def test_faults_end_in_one_error(site: Site, fault: str) -> None:
     site.answers["/feed"], said = FAULTS[fault]
     began = clock.monotonic()
     if not said:
-        assert fetch(site.url(), **QUICK).content == b""  # type: ignore[arg-type]
+        assert fetch(site.url(), **SMALL).content == b""  # type: ignore[arg-type]
     else:
         with pytest.raises(FetchError, match=f"(?s){said}"):
-            fetch(site.url(), **QUICK)  # type: ignore[arg-type]
-    assert clock.monotonic() - began < 3
+            fetch(site.url(), **SMALL)  # type: ignore[arg-type]
+    assert clock.monotonic() - began < 30, "the deadline had to end it"
 
 
 @pytest.mark.parametrize(
@@ -101,14 +102,12 @@ def test_faults_end_in_one_error(site: Site, fault: str) -> None:
 def test_a_dripping_answer_ends_with_the_deadline(site: Site, start: bytes) -> None:
     part = b"1\r\nx\r\n" if b"chunked" in start else b"x"
     site.answers["/feed"] = drip(start, part, site.ended)
-    began = clock.monotonic()
     with pytest.raises(FetchError, match="took longer than 0.3 s"):
-        fetch(site.url(), deadline=0.3)
-    assert clock.monotonic() - began < 2
+        fetch(site.url(), deadline=0.3)  # The server drips until the test is over.
 
 
 def test_a_silent_server_ends_with_the_deadline(site: Site) -> None:
-    site.answers["/feed"] = lambda connection: site.ended.wait(20) and None
+    site.answers["/feed"] = lambda connection: site.ended.wait(120) and None
     with pytest.raises(FetchError, match="longer than 0.3 s|in time"):
         fetch(site.url(), deadline=0.3)
 
@@ -118,11 +117,11 @@ def test_a_fetch_can_be_ended_from_outside(site: Site) -> None:
 
     def hang(connection: Any) -> None:
         began.set()
-        site.ended.wait(20)
+        site.ended.wait(120)
 
     site.answers["/feed"] = hang
-    watch = Watch(20)
-    threading.Thread(target=lambda: began.wait(10) and watch.end(), daemon=True).start()
+    watch = Watch(60)
+    threading.Thread(target=lambda: began.wait(60) and watch.end(), daemon=True).start()
     with pytest.raises(FetchError):
         fetch(site.url(), watch=watch)
 

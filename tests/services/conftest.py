@@ -50,9 +50,7 @@ class Server:
 
     def __init__(self, name: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"robo-{name}-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = _free_port()
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
             user = _unprivileged(name)
@@ -68,10 +66,23 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                timeout=120,
+                timeout=600,
                 **self._as,
             )
         assert done.returncode == 0, (self.folder / "out").read_text()
+
+    def start(self) -> None:
+        """Start it at its port."""
+        raise NotImplementedError
+
+    def start_somewhere(self) -> None:
+        """Start it for the first time: somebody else may have taken its port since it was found free."""
+        for _ in range(4):
+            try:
+                return self.start()
+            except AssertionError:
+                self.port = _free_port()
+        self.start()
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -91,7 +102,7 @@ class Postgres(Server):
             rules = hba.read()
             hba.seek(0)
             hba.write("host all walled 127.0.0.1/32 scram-sha-256\n" + rules)
-        self.start()
+        self.start_somewhere()
 
     @property
     def url(self) -> str:
@@ -102,11 +113,11 @@ class Postgres(Server):
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         log = self.folder / "log"
         self.call(
-            self._binaries / "pg_ctl", "-D", self._data, "-w", "-t", 60, "-l", log, "-o", options, "start"
+            self._binaries / "pg_ctl", "-D", self._data, "-w", "-t", 300, "-l", log, "-o", options, "start"
         )
 
     def stop(self) -> None:
-        self.call(self._binaries / "pg_ctl", "-D", self._data, "-w", "-t", 60, "-m", "immediate", "stop")
+        self.call(self._binaries / "pg_ctl", "-D", self._data, "-w", "-t", 300, "-m", "immediate", "stop")
 
 
 class Redis(Server):
@@ -116,7 +127,7 @@ class Redis(Server):
         super().__init__("redis")
         self._binary = binary
         self._process: subprocess.Popen[str] | None = None
-        self.start()
+        self.start_somewhere()
 
     @property
     def url(self) -> str:
@@ -140,13 +151,20 @@ class Redis(Server):
             said.append(line)
             if "eady to accept connections" in line:
                 return
+        self.stop()
         raise AssertionError("".join(said))
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.communicate(timeout=30)
+            self._process.communicate(timeout=60)
             self._process = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _unprivileged(name: str) -> pwd.struct_passwd:
