@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robo_trader.bars.align import WITHIN
 from robo_trader.bars.frame import BarFrame
@@ -102,7 +103,14 @@ class LiveSeries:
 
     def begin(self) -> BarFrame:
         """Return the history: everything that is finished, the latest `history` bars of it."""
-        bars, self._ready = self._ready[-self._history :], []
+        told, self._ready = self._ready, []
+        bars = [bar for bar in told if self._counts(bar.at)][-self._history :]
+        if told and not bars:
+            raise BrokerError(
+                f"{self.symbol}: none of {len(told)} bars of {self.series.size.code} lies inside the regular"
+                f" session of {self._instrument.calendar}",
+                hint="[live] regular = false takes every hour",
+            )
         if not bars:
             raise BrokerError(
                 f"{self.symbol}: the broker has no finished bars of {self.series.size.code} to begin with",
@@ -136,7 +144,7 @@ class LiveSeries:
     def due(self) -> list[BarFrame]:
         """Return the bars that are finished and not yet delivered, one frame each, in order."""
         bars, self._ready = self._ready, []
-        return [self._frame(bar) for bar in bars]
+        return [self._frame(bar) for bar in bars if self._counts(bar.at)]
 
     def next_end(self) -> int | None:
         """Return when the bar in the making ends (ns UTC); None where nobody knows of one."""
@@ -154,10 +162,25 @@ class LiveSeries:
         if size.is_daily_or_longer:
             return int(calendar.session_bounds(np.array([at], dtype="datetime64[D]"))[1][0])
         end = at + size.ns - (at - self._anchor) % size.ns
-        days = np.arange(at // NS_PER_DAY - 1, at // NS_PER_DAY + 2).astype("datetime64[D]")
-        opens, closes, _ = calendar.session_bounds(days)
+        opens, closes, _ = self._sessions_near(at)
         around = (opens <= at) & (at < closes)
         return min(end, int(closes[around][0])) if self.series.regular and around.any() else end
+
+    def _counts(self, at: int) -> bool:
+        """Tell whether a backtest would have the bar stamped `at`.
+
+        What the broker calls regular hours, of a contract that it lets trade at night for instance, may be
+        longer than the session of the calendar.
+        """
+        if not self.series.regular or self.series.size.is_daily_or_longer:
+            return True
+        opens, closes, there = self._sessions_near(at)
+        return bool(((at < closes) & (at + self.series.size.ns > opens) & there).any())
+
+    def _sessions_near(self, at: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return opens, closes and whether there is one, of the days around `at` (ns UTC)."""
+        days = np.arange(at // NS_PER_DAY - 1, at // NS_PER_DAY + 2).astype("datetime64[D]")
+        return get_calendar(self._instrument.calendar).session_bounds(days)
 
     def _frame(self, bar: PriceBar) -> BarFrame:
         frame = frame_of([bar], self.symbol, self.series)

@@ -100,6 +100,34 @@ def test_a_market_that_rarely_trades_is_believed(minutes: LiveSeries) -> None:
     assert [int(f.start[0] - OPEN) // MINUTE for f in minutes.due()] == [7, 10, 13, 16]
 
 
+@pytest.mark.parametrize("code", ["1m", "1h"])
+def test_history_outside_the_session_is_left_out(code: str) -> None:
+    size = parse(code)
+    one = LiveSeries(Series(SPY, size, "TRADES", True), "SPY", 100)
+    first = OPEN - OPEN % size.ns - 15 * size.ns
+    one.take(told(*(bar(first + i * size.ns) for i in range(18)), snapshot=True))
+    history = one.begin()
+    assert history.start.min() == OPEN and len(history) == 2
+
+
+def test_what_comes_after_the_close_is_left_out() -> None:
+    close = OPEN + 390 * MINUTE
+    one = LiveSeries(Series(SPY, parse("1m"), "TRADES", True), "SPY", 100)
+    one.take(told(*(bar(close + i * MINUTE) for i in (-3, -2, -1)), snapshot=True))
+    one.begin()
+    for i in range(4):
+        one.take(told(bar(close + (i - 1) * MINUTE), bar(close + i * MINUTE)))
+    assert [int(frame.start[0] - close) // MINUTE for frame in one.due()] == [-1]
+
+
+def test_bars_that_lie_outside_every_session_say_what_to_do() -> None:
+    one = LiveSeries(Series(SPY, parse("1m"), "TRADES", True), "SPY", 100)
+    one.take(told(*(bar(OPEN - i * MINUTE) for i in range(90, 60, -1)), snapshot=True))
+    with pytest.raises(BrokerError, match="none of 29 bars of 1m") as caught:
+        one.begin()
+    assert "[live] regular = false" in (caught.value.hint or "")
+
+
 def test_daily_bars_jump_over_a_session_and_not_over_a_weekend() -> None:
     one = LiveSeries(Series(SPY, parse("1d"), "TRADES", True), "SPY", 10)
     friday = int(np.datetime64("2024-03-01").astype(np.int64))
