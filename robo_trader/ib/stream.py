@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from robo_trader.clock import NS_PER_DAY, from_ns
+from robo_trader.errors import BrokerError
 from robo_trader.ib.connection import Connection
 from robo_trader.ib.history import SIZES, Series, at_of
 from robo_trader.ib.messages import Bars, Message, PriceBar, Problem
@@ -107,17 +108,20 @@ class BarStream:
             self._forget(ib)
             now = await self._connection.ask_time()
             asked = days if since is None else max(1, (now - self._time(since) + _MARGIN).days)
-            bars = await ib.reqHistoricalDataAsync(
-                contract,
-                "",
-                f"{asked} D",
-                SIZES[series.size.code],
-                series.what,
-                series.regular,
-                formatDate=2,
-                keepUpToDate=True,
-                timeout=0,
-            )
+            try:
+                bars = await ib.reqHistoricalDataAsync(
+                    contract,
+                    "",
+                    f"{asked} D",
+                    SIZES[series.size.code],
+                    series.what,
+                    series.regular,
+                    formatDate=2,
+                    keepUpToDate=True,
+                    timeout=0,
+                )
+            except self._connection.library.request_error as error:
+                raise _refused(series, error) from None
             bars.updateEvent += self._updated
             self._bars = bars
             # What was updated since the answer came is in it already.
@@ -156,3 +160,19 @@ class BarStream:
 
     def _time(self, at: int) -> datetime:
         return from_ns(at * NS_PER_DAY if self._series.size.is_daily_or_longer else at)
+
+
+def _refused(series: Series, error: Any) -> BrokerError:
+    """Return what to say where the broker gives no bars of `series`."""
+    reason = str(error.message).rpartition("error message:")[2].strip()
+    if "permission" in reason or "subscri" in reason:
+        hint = "subscribe to its market data in Client Portal, and share them with the paper account"
+    elif "pacing" in reason:
+        hint = "wait ten minutes: the broker answers only so many requests in that time"
+    else:
+        hint = "try another --timeframe or another kind of price, [live] prices"
+    return BrokerError(
+        f"{series.contract.name.symbol}: the broker gives no {series.what} bars of {series.size.code}:"
+        f" error {error.code}, {reason}",
+        hint=hint,
+    )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from robo_trader.bars.bundled import bundled_bars
 from robo_trader.bars.timeframes import parse
+from robo_trader.errors import BrokerError
 from robo_trader.gateway.build import replay_gateway
 from robo_trader.ib.connection import LineDownError
 from robo_trader.ib.contracts import ContractName, qualify
@@ -73,6 +74,29 @@ def test_a_snapshot_that_does_not_reach_back_leaves_a_hole() -> None:
 def test_only_a_line_that_lost_its_data_ends_subscriptions() -> None:
     assert ends_subscriptions(Problem(id=-1, code=1101, text=""))
     assert not ends_subscriptions(Problem(id=-1, code=1102, text=""))
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "says", "hint"),
+    [
+        ({"nosub": True}, "AAPL", "No market data permissions", "share them with the paper account"),
+        ({"hist_pacing": True}, "AAPL", "pacing violation", "wait"),
+        ({}, "EUR.USD", "No historical market data", "[live] prices"),
+    ],
+)
+def test_bars_that_the_broker_does_not_give_are_named(
+    gateway: Any, heard: Any, fault: dict[str, Any], name: str, says: str, hint: str
+) -> None:
+    simulated = gateway()
+    simulated.control("set", **fault)
+    one = heard(simulated.port)
+    one.open()
+    series = Series(qualify(one.line, ContractName.parse(name)), parse("1m"), "TRADES", True)
+    with pytest.raises(BrokerError) as caught:
+        BarStream(one.line, series, one.inbox.put).subscribe()
+    told = f"{name}: the broker gives no TRADES bars of 1m: error 162, "
+    assert caught.value.message.startswith(told) and says in caught.value.message
+    assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("seed", range(4))
