@@ -115,7 +115,10 @@ def gateway(
         from robo_trader.errors import UsageError
 
         raise UsageError(
-            "name what to serve", hint="use --universe demo, or --bars with a folder or 'bundled'"
+            "nobody said what to serve"
+            if bars is None
+            else "it serves one of --universe and --bars, not both",
+            hint="use --universe demo, or --bars with a folder or 'bundled'",
         )
     settings = GatewaySettings(
         port=port,
@@ -172,6 +175,8 @@ def _server(
 
     start = given.pop("start")
     flags = {key: value for key, value in flags_of(given).items() if key.startswith(("bars.", "events."))}
+    # What robo.toml names are the sources of a session, read as they come: no part of a replay.
+    flags["events.sources"] = flags["events.sources"] or []
     flags |= {"run.symbols": given["symbols"], "run.timeframe": given["timeframe"], "run.end": given["end"]}
     config = load_config(config_file, flags=flags)
     inputs = read_inputs(config, load_host(config), None, None, demonstration=False)

@@ -37,9 +37,15 @@ class Books:
         if path is not None and not (folder := Path(path).expanduser().resolve().parent).is_dir():
             raise StateError(f"there is no folder {folder} for the books", hint="make it first")
         # Autocommit: transactions are written out below.
-        self._db = sqlite3.connect(
-            path or ":memory:", timeout=0.5, isolation_level=None, check_same_thread=False
-        )
+        try:
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=0.5, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise StateError(
+                f"cannot open the gateway's books {path}: {error}",
+                hint="name a file in a folder that you may write to with --books",
+            ) from error
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")

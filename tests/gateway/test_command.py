@@ -27,8 +27,8 @@ def test_the_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ((), 2, "name what to serve"),
-        (("--universe", "demo", "--bars", "bundled"), 2, "name what to serve"),
+        ((), 2, "nobody said what to serve"),
+        (("--universe", "demo", "--bars", "bundled"), 2, "one of --universe and --bars, not both"),
         (("--universe", "dmo"), 2, "did you mean 'demo'"),
         (("--universe", "demo", "--max-version", "200"), 2, "max version 200 is not spoken here"),
         (("--universe", "demo", "--port", "70000"), 2, "port 70000 is no port"),
@@ -39,6 +39,7 @@ def test_the_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> N
         (("--universe", "demo", "--cash", "0"), 2, "cash must be above 0"),
         (("--universe", "demo", "--latency", "-1"), 2, "latency must be 0 or more"),
         (("--universe", "demo", "--books", "none/books"), 1, "there is no folder"),
+        (("--universe", "demo", "--books", "."), 1, "cannot open the gateway's books ."),
         (("--bars", "bundled", "--symbols", "SPI"), 1, "SPI is not among the bundled symbols"),
         (("--bars", "bundled", "--symbols", "SPY", "--speed", "warp"), 2, "unknown speed 'warp'"),
         (("--bars", "bundled", "--symbols", "SPY", "--start", "2040-01-01"), 2, "no bars from 2040-01-01"),
@@ -56,6 +57,16 @@ def test_wrong_words_are_one_line(
     monkeypatch.chdir(tmp_path)
     found, text = _say(capsys, *words)
     assert found == code and said in text and text.count("\n") == 1
+
+
+def test_the_sources_of_a_session_are_no_part_of_a_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "robo.toml").write_text('[events]\nsources = ["nobody_offers_this"]\n')
+    words = ("--bars", "bundled", "--symbols", "SPY", "--start", "2040-01-01")
+    assert "no bars from 2040-01-01" in _say(capsys, *words)[1]
+    assert "nobody_offers_this" in _say(capsys, *words, "--events", "nobody_offers_this")[1]
 
 
 def test_a_port_in_use_is_a_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
