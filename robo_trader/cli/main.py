@@ -140,7 +140,13 @@ def _silence_stdout() -> None:
 
 
 def _tame_streams(debug: bool) -> None:
-    """Never die of a character the terminal cannot show; warnings in one line without --debug."""
+    """Never die of a character the terminal cannot show, nor of a stream that was closed before the start.
+
+    Warnings are one line without --debug.
+    """
+    # Python has None where a stream was closed (`>&-`); what is written then goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the whole life
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
