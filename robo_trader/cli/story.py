@@ -188,8 +188,10 @@ def _steps(orders: Sequence[OrderRecord], parts: Sequence[Part], chains: dict[in
 
 def _trade_headline(trade: Trade) -> str:
     verb = "bought" if trade.side == "BUY" else "sold short"
-    held = "" if trade.bars is None else f" for {trade.bars:,} {'bar' if trade.bars == 1 else 'bars'}"
-    ended = "still open at the end" if trade.exit_time is None else f"held{held}"
+    held = "closed"
+    if trade.bars is not None:
+        held = f"held for {trade.bars:,} {'bar' if trade.bars == 1 else 'bars'}"
+    ended = "still open at the end" if trade.exit_time is None else held
     outcome = "" if trade.pnl_net is None else f", {money(trade.pnl_net, sign=True)}"
     return f"{verb} {size(trade.size)} {trade.symbol}, {ended}{outcome}"
 
@@ -235,7 +237,8 @@ def order_story(source: Source, number: int) -> list[str]:
         verb = "entered" if found["role"] == "entry" else "left"
         part = f" with {size(found['size'])}" if found["size"] < order.filled * (1 - _FLAT) else ""
         trade = found["trade_id"]
-        lines += ["", f"It {verb} trade {trade}{part}: 'robo explain trade {trade}' tells that story"]
+        said = f"robo explain trade {trade} --run {facts['run'].rpartition('-')[2]}"
+        lines += ["", f"It {verb} trade {trade}{part}: '{said}' tells that story"]
     return lines
 
 

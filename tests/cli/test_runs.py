@@ -222,6 +222,8 @@ def test_an_order_is_told_with_its_family(robo: Any, made: Path) -> None:
     assert [trade["trade_id"] for trade in facts["trades"]] == [1]
     left = robo("explain", "order", "5").out
     assert "It left trade 1 with 7" in left and "It entered trade 2 with 10" in left
+    # The run is named: another one may be the last by then.
+    assert f"'robo explain trade 1 --run {made.name.rpartition('-')[2]}' tells that story" in left
 
 
 def test_numbers_that_do_not_exist(robo: Any, made: Path) -> None:
