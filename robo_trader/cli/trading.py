@@ -121,11 +121,11 @@ def trade(
                 command=shlex.join(["robo", *words]),
                 stop=stop,
                 told=Told(
-                    progress=_until_it_trades(progress, beginning),
+                    progress=_until_it_trades(progress, beginning, stop),
                     alert=teller.alert,
                     fill=teller.fill,
                     decision=teller.decision,
-                    note=out.note,
+                    note=_tell,
                 ),
                 **more,
             )
@@ -159,25 +159,38 @@ _REHEARSED = {
 }
 
 
-def _until_it_trades(progress: Progress, beginning: str) -> Callable[[str, int, int], None]:
+def _until_it_trades(
+    progress: Progress, beginning: str, stop: threading.Event
+) -> Callable[[str, int, int], None]:
     """Return `progress` for the start of a session: what trades for hours needs no moving picture.
 
-    `beginning` is said once words and line are known to be good, and before anything is sent.
+    `beginning` is said once words and line are known to be good, and before anything is sent; nothing is
+    said where `stop` came first.
     """
     left = [beginning]
 
     def tell(stage: str, done: int, total: int) -> None:
+        if stop.is_set():
+            return
         if left and stage != "reading bars":
-            out.note(left.pop())
+            _tell(left.pop())
         if stage == "trading":
             progress.close()
-            out.note(
-                f"trading since {clock.now():%H:%M:%S}Z; '{program()} status --watch' shows what goes on"
-            )
+            _tell(f"trading since {clock.now():%H:%M:%S}Z; '{program()} status --watch' shows what goes on")
         else:
             progress(stage, done, total)
 
     return tell
+
+
+def _tell(text: str) -> None:
+    """Write a line to stderr, if anybody reads it.
+
+    A closed pipe or a full disk must not end a session that trades: its journal has it all, and `robo status`
+    shows it.
+    """
+    with contextlib.suppress(OSError):
+        out.note(text)
 
 
 def _beginning(mode: str, place: str | None, account: str | None, send: bool) -> str:
@@ -192,7 +205,10 @@ def _beginning(mode: str, place: str | None, account: str | None, send: bool) ->
 
 @contextlib.contextmanager
 def stopping(place: str | None) -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C, or the end of a service, sets; a second Ctrl-C interrupts."""
+    """Yield an event that the first Ctrl-C sets, or the end of a service or of the terminal.
+
+    A second Ctrl-C interrupts.
+    """
     stays = f"orders and positions stay at {place}" if place else "what was played is kept"
     stop = threading.Event()
 
@@ -200,10 +216,13 @@ def stopping(place: str | None) -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        out.note(f"stopping; {stays}. Ctrl-C again ends it at once")
+        _tell(f"stopping; {stays}. Ctrl-C again ends it at once")
 
     before = {}
-    for name in (signal.SIGINT, signal.SIGTERM):
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none.
+    if hangup is not None and signal.getsignal(hangup) == signal.SIG_IGN:
+        hangup = None  # Under nohup it shall live on without its terminal.
+    for name in filter(None, (signal.SIGINT, signal.SIGTERM, hangup)):
         with contextlib.suppress(ValueError):  # Only a main thread hears signals.
             before[name] = signal.signal(name, asked)
     try:
@@ -269,7 +288,7 @@ class Teller:
         """Say how many vetoes were not written."""
         more, self._vetoed, self._alike = self._alike - self.MOST_ALIKE, "", 0
         if more > 0:
-            out.note(f"and {more:,} more orders vetoed at that moment; the journal has each")
+            _tell(f"and {more:,} more orders vetoed at that moment; the journal has each")
 
     def _line(self, at: datetime, word: str, text: str) -> None:
         if word != "vetoed":
@@ -277,7 +296,7 @@ class Teller:
         label = f"{word:<8}"
         if coloured(sys.stderr):
             label = f"\033[{_PAINT[word]}m{label}\033[0m"
-        out.note(f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z  {label}  {out.harmless(' '.join(text.split()))}")
+        _tell(f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z  {label}  {out.harmless(' '.join(text.split()))}")
 
 
 _PAINT = {

@@ -245,6 +245,29 @@ def test_a_preview_sends_nothing_and_ends_by_ctrl_c(
     assert replay.control("state")["orders"] == []
 
 
+def test_a_session_whose_lines_nobody_reads_goes_on(home: Path, data: Path, turns: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "robo_trader", *REHEARSE, "--speed", "max"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=home,
+    )  # fmt: skip
+    assert process.stderr is not None and "REHEARSAL" in process.stderr.readline()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0
+    with read_file(home / ".robo" / "journal.sqlite") as journal:
+        assert [run["state"] for run in journal.runs()] == ["finished"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal hangs up here")
+def test_a_terminal_that_goes_away_ends_a_session_gracefully(
+    running: Callable[..., Running], home: Path, replay: EmbeddedGateway
+) -> None:
+    one = running(*eager(home, replay.port))
+    one.until("status --watch' shows what goes on")
+    one.process.send_signal(signal.SIGHUP)
+    code, told = one.end()
+    assert code == 0 and "PREVIEW: nothing was sent" in told and "stopping" in one.err
+
+
 def test_sending_fills_and_the_next_start_goes_on(
     running: Callable[..., Running], home: Path, replay: EmbeddedGateway
 ) -> None:
