@@ -49,16 +49,26 @@ def list_(
     ] = 0,
     as_json: Json = False,
 ) -> None:
-    """List the runs, the latest last, with their main numbers."""
-    from robo_trader.runs import list_runs
+    """List the runs, the latest last, with their main numbers.
 
-    rows = list_runs(runs_folder(folder, config_file))[-limit:]
+    Sessions on paper or live, which the journal alone holds, stand in a table of their own; with --out
+    that folder alone is listed.
+    """
+    from robo_trader.cli.listing import SessionRow, rows_of, show_sessions
+
+    rows = rows_of(folder, config_file, limit)
     if as_json:
         out.print_json([row.as_dict() for row in rows])
         return
-    good = [row for row in rows if not row.problem]
-    out.table(_LIST, [_list_row(row) for row in good], gap=1)
-    for row in rows:
+    folders = [row for row in rows if not isinstance(row, SessionRow)]
+    sessions = [row for row in rows if isinstance(row, SessionRow)]
+    good = [row for row in folders if not row.problem]
+    if good or not sessions:
+        out.table(_LIST, [_list_row(row) for row in good], gap=1)
+    if good and sessions:
+        out.write("")
+    show_sessions(sessions)
+    for row in folders:
         if row.problem:
             out.note(f"{row.path}: {row.problem}", label="warning")
     if not rows:
@@ -91,7 +101,7 @@ def _list_row(row: RunRow) -> list[str]:
         _number(found("sharpe"), "{:.2f}"),
         _percent(found("max_drawdown")),
         _number(found("trades_closed"), "{:,.0f}"),
-        "" if row.state == "finished" else row.state,
+        ", ".join(word for word in (row.mode, row.state) if word not in ("backtest", "finished")),
     ]
 
 

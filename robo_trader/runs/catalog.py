@@ -21,7 +21,10 @@ LISTED = ("total_return", "cagr", "sharpe", "max_drawdown", "trades_closed")
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One folder: a run with its main numbers, or something else with `problem` saying what."""
+    """One folder: a run with its main numbers, or something else with `problem` saying what.
+
+    `mode` is ``backtest`` or ``rehearsal``.
+    """
 
     id: str
     path: Path
@@ -32,6 +35,7 @@ class RunRow:
     last: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     problem: str = ""
+    mode: str = "backtest"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
@@ -45,6 +49,7 @@ class RunRow:
             "last": self.last,
             "metrics": dict(self.metrics),
             "problem": self.problem,
+            "mode": self.mode,
         }
 
 
@@ -88,6 +93,7 @@ def _row(folder: Path) -> RunRow:
         first=period.get("first"),
         last=period.get("last"),
         metrics={name: run.metrics[name] for name in LISTED if name in run.metrics},
+        mode="rehearsal" if run.document.get("mode") else "backtest",
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from robo_trader.cli.explain import Question, parse
 from robo_trader.errors import UsageError
+from robo_trader.journal.live import open_journal
 
 BRACKET = """
 import robo_trader
@@ -50,6 +51,52 @@ def test_list_says_what_is_no_run(robo: Any, made: Path) -> None:
     (made.parent / "something").mkdir()
     answer = robo("runs", "list")
     assert answer.code == 0 and "something" in answer.err and "something" not in answer.out
+
+
+def write_sessions() -> None:
+    """Journal a paper run with a preview and a session that failed, and a rehearsal that was broken off."""
+    with open_journal() as journal:
+        for mode, strategy in (("paper", "news_momentum"), ("rehearsal", "turns")):
+            run = journal.begin(f"20261120T144500Z-{strategy}-{mode}", mode=mode, strategy=strategy)
+            run.end_session(run.session(account="DU1234567"), "finished")
+            if mode == "paper":
+                run.end_session(run.session(account="DU1234567", send=True), "failed", "it raised")
+            run.finish("interrupted")
+
+
+def test_list_shows_the_sessions_of_the_journal(robo: Any, made: Path) -> None:
+    write_sessions()
+    answer = robo("runs", "list")
+    runs, sessions = answer.out.split("sessions in the journal .robo/journal.sqlite")
+    assert "family" in runs and "news_momentum" not in runs
+    rows = [line.split() for line in sessions.splitlines() if "26-" in line or "20" in line]
+    assert [(row[1], row[2], row[-1]) for row in rows] == [
+        ("news_momentum", "paper", "failed"), ("turns", "rehearsal", "finished"),
+    ]  # fmt: skip
+    told = json.loads(robo("runs", "list", "--json").out)
+    assert [row["mode"] for row in told] == ["backtest", "backtest", "paper", "rehearsal"]
+    # Whoever reads the list finds the same keys in every row.
+    assert all(set(told[0]) <= set(row) for row in told)
+    paper = told[2]
+    assert (paper["sessions"], paper["sent"], paper["account"]) == (2, True, "DU1234567")
+    assert paper["path"].endswith("journal.sqlite") and paper["metrics"] == {}
+    assert [row["mode"] for row in json.loads(robo("runs", "list", "-n", "3", "--json").out)] == [
+        "backtest", "paper", "rehearsal",
+    ]  # fmt: skip
+    assert len(json.loads(robo("runs", "list", "--out", "runs", "--json").out)) == 2
+
+
+def test_sessions_are_listed_without_a_folder_of_runs(robo: Any, home: Path) -> None:
+    write_sessions()
+    answer = robo("runs", "list")
+    assert answer.code == 0 and "news_momentum" in answer.out and "Sharpe" not in answer.out
+
+
+def test_a_journal_that_cannot_be_read_hides_no_run(robo: Any, made: Path, home: Path) -> None:
+    (home / ".robo").mkdir(exist_ok=True)
+    (home / ".robo" / "journal.sqlite").write_text("a letter")
+    answer = robo("runs", "list")
+    assert answer.code == 0 and "family" in answer.out and "sessions are not listed" in answer.err
 
 
 def test_an_empty_folder_and_a_missing_one(robo: Any, home: Path) -> None:
