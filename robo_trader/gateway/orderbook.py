@@ -126,7 +126,9 @@ class OrderBook:
         spec = self.universe.get(order.contract.con_id)
         if spec is not None and not self.market.is_open(spec) and self.warn_closed:
             opens = self.market.next_open(spec)
-            self.reports.error(order.client, order.order_id, 399, _held_until(opens, spec))
+            # Between two bars of one session the next one starts at this very moment: nothing is held.
+            if opens is None or opens > self.market.clock.now():
+                self.reports.error(order.client, order.order_id, 399, _held_until(opens, spec))
         else:
             self.to_market(order)
         if self.matcher is None:

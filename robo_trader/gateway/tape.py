@@ -308,8 +308,10 @@ class TapeMarket(Market):
         if frame is None:
             return []
         stop = int(np.searchsorted(frame.end, min(end, self.clock.now()), side="right"))
-        bars = self._cut(frame, stop, size, wanted)
-        if end > self.clock.now() and (growing := self._growing(reel, frame, stop)) is not None:
+        growing = self._growing(reel, frame, stop) if end > self.clock.now() else None
+        # The session of the bar in progress is one of the days that were asked for.
+        bars = self._cut(frame, stop, size, wanted, frame.session[: stop + (growing is not None)])
+        if growing is not None:
             bars = [*bars, growing]
             if wanted.unit == "S" and len(bars) > -(-wanted.ns // size.ns):
                 bars = bars[1:]
@@ -327,12 +329,13 @@ class TapeMarket(Market):
                 return None
         return self._coarse[key]
 
-    def _cut(self, frame: BarFrame, stop: int, size: BarSize, wanted: Span) -> list[PastBar]:
-        """Return the bars of a duration before bar `stop`."""
+    def _cut(
+        self, frame: BarFrame, stop: int, size: BarSize, wanted: Span, sessions: NDArray[np.datetime64]
+    ) -> list[PastBar]:
+        """Return the bars of a duration before bar `stop`; days count back from the last of `sessions`."""
         if wanted.unit == "S":
             first = stop - -(-wanted.ns // size.ns)
         else:
-            sessions = frame.session[:stop]
             if not len(sessions):
                 return []
             if wanted.unit == "D":

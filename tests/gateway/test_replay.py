@@ -83,6 +83,30 @@ def test_coarser_bars_and_their_growing_end(replay: Any, connect: Any, commands:
     assert client.error(4)[0] == 162
 
 
+def test_no_warning_between_two_bars_of_a_session(replay: Any, connect: Any, commands: Any) -> None:
+    gateway = replay([minutely("SPY", [100.0, 101.0, 102.0])])
+    client, control = connect(gateway), commands(gateway)
+    assert control("advance", steps=2)["phase"] == "end"
+    number = client.order(SPY)
+    client.status(number, "PreSubmitted")
+    control("advance")
+    client.status(number, "Filled")
+    assert not [f for f in client.take(4) if f[3] == "399"]
+
+
+def test_the_day_in_progress_is_one_of_the_days(replay: Any, connect: Any, commands: Any) -> None:
+    gateway = replay([daily("SPY", [100.0 + i for i in range(30)])])
+    client, control = connect(gateway), commands(gateway)
+    control("advance", steps=41)
+    for number, (span, count) in enumerate([("10 D", 10), ("5 D", 5), ("1 D", 1)]):
+        client.send(20, number, *SPY, 0, "", "1 day", span, 1, "TRADES", 1, 0, "")
+        found = client.expect(17, number)
+        assert int(found[4]) == count and found[-8] == "20240131"
+    control("advance")  # the close
+    client.send(20, 9, *SPY, 0, "", "1 day", "10 D", 1, "TRADES", 1, 0, "")
+    assert client.expect(17, 9)[4] == "10"
+
+
 def test_orders_outside_the_session_are_held_and_said_so(replay: Any, connect: Any, commands: Any) -> None:
     gateway = replay([daily("SPY", WAVE)])
     client, control = connect(gateway), commands(gateway)
