@@ -261,6 +261,20 @@ class RecordingBroker(Modifying, BackBroker):
             part = getattr(other, "own_executed", lambda o=other: o.executed)()
             part.remsize = left if other.isbuy() else -left
 
+    # -- the end of a bar ----------------------------------------------------------------------
+
+    def _charge_interest(self) -> None:
+        """Take what borrowing cost since the last bar, as Backtrader's `next` does."""
+        credit = 0.0
+        for data, position in self.positions.items():
+            if position:
+                now = data.datetime.datetime()
+                charge = self.getcommissioninfo(data).get_credit_interest(data, position, now)
+                self.d_credit[data] += charge
+                credit += charge
+                position.datetime = now
+        self.cash -= credit
+
 
 class StockBroker(RecordingBroker):
     """Backtrader's own fill rules, unchanged: the oracle for tests and for comparison."""

@@ -295,18 +295,6 @@ class HonestBroker(RecordingBroker):
                 pos.adjbase = close
         self._get_value()
 
-    def _charge_interest(self) -> None:
-        credit = 0.0
-        for data, pos in self.positions.items():
-            if pos:
-                comminfo = self.getcommissioninfo(data)
-                now = data.datetime.datetime()
-                charge = comminfo.get_credit_interest(data, pos, now)
-                self.d_credit[data] += charge
-                credit += charge
-                pos.datetime = now
-        self.cash -= credit
-
     def _get_value(self, datas: Any = None, lever: bool = False) -> float:
         """Value the account as Backtrader does, but never read a feed that has no bar yet."""
         if datas is not None or self._fundhist:

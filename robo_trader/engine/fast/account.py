@@ -325,18 +325,6 @@ class FastAccount(RecordingBroker):
         if self.busy or self._toactivate or self._cash_addition:
             self.nudge.append("work")
 
-    def _charge_interest(self) -> None:
-        credit = 0.0
-        for data, position in self.positions.items():
-            if position:
-                scheme = self.getcommissioninfo(data)
-                now = data.datetime.datetime()
-                charge = scheme.get_credit_interest(data, position, now)
-                self.d_credit[data] += charge
-                credit += charge
-                position.datetime = now
-        self.cash -= credit
-
 
 class _Aside:
     """Settings that change outside the broker's work: this bar's value is worked out before."""
