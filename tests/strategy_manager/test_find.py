@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,24 +13,6 @@ from robo_trader.plugins import PluginHost, load_host
 from robo_trader.strategy_manager import find_strategy, stop_if_loading
 from robo_trader.strategy_manager.find import snake
 from robo_trader.strategy_manager.load import LoadStopped
-
-
-@pytest.fixture(scope="module")
-def host() -> PluginHost:
-    """The built-in plugins."""
-    return load_host(third_party=False, environ={})
-
-
-@pytest.fixture(autouse=True)
-def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in an empty folder, and forget what was imported from it."""
-    monkeypatch.chdir(tmp_path)
-    before, path = set(sys.modules), list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - before:
-        if name.startswith(("zz_", "_robo_files_")):
-            del sys.modules[name]
 
 
 def write(name: str, code: str) -> Path:

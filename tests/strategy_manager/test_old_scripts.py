@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,27 +11,9 @@ import backtrader as bt
 import pytest
 
 from robo_trader.errors import StrategyError
-from robo_trader.plugins import PluginHost, load_host
+from robo_trader.plugins import PluginHost
 from robo_trader.strategy_manager import StrategyRef, find_strategy
 from robo_trader.strategy_manager.load import load_file
-
-
-@pytest.fixture(scope="module")
-def host() -> PluginHost:
-    """The built-in plugins."""
-    return load_host(third_party=False, environ={})
-
-
-@pytest.fixture(autouse=True)
-def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in an empty folder, and forget what was imported from it."""
-    monkeypatch.chdir(tmp_path)
-    before, path = set(sys.modules), list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - before:
-        if name.startswith(("zz_", "_robo_files_")):
-            del sys.modules[name]
 
 
 def load(code: str, host: PluginHost, name: str = "old.py") -> StrategyRef:

@@ -35,10 +35,31 @@ class Bracket(bt.Strategy):  # type: ignore[misc]
             self.p.ended(order.getstatusname())
 
 
+def bracket_ends(folder: Path) -> list[str]:
+    """Let a session send a bracket; return how its orders ended, once what got there is cancelled."""
+    stop, seen = threading.Event(), list[str]()
+    with Simulated(folder, 1) as simulated:
+        words = session_arguments(folder, simulated.embedded.port)
+        session = threading.Thread(
+            target=lambda: trade(Bracket, params={"ended": seen.append}, stop=stop, **words)
+        )
+        session.start()
+
+        def there() -> list[str]:
+            return [order["status"] for order in simulated.control("state")["orders"]]
+
+        try:
+            over = eventually(lambda: len(seen) == 3 and there() == ["Cancelled"] * 2, 20)
+            assert over, (seen, there())
+        finally:
+            stop.set()
+            session.join(20)
+    return seen
+
+
 def test_what_the_line_swallowed_in_part_is_cancelled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    stop, seen = threading.Event(), []
     place, placed = OrderDesk._place, []
 
     def cut(desk: Any, ib: Any, number: int, symbol: str, fields: Any) -> None:
@@ -52,30 +73,13 @@ def test_what_the_line_swallowed_in_part_is_cancelled(
 
     monkeypatch.setattr(OrderDesk, "_place", cut)
     monkeypatch.setattr("robo_trader.live.trading.Line", partial(Line, **QUICK))
-    with Simulated(tmp_path, 1) as simulated:
-        words = session_arguments(tmp_path, simulated.embedded.port)
-        session = threading.Thread(
-            target=lambda: trade(Bracket, params={"ended": seen.append}, stop=stop, **words)
-        )
-        session.start()
-
-        def there() -> list[str]:
-            return [order["status"] for order in simulated.control("state")["orders"]]
-
-        try:
-            over = eventually(lambda: len(seen) == 3 and there() == ["Cancelled"] * 2, 20)
-            assert over, (seen, there())
-        finally:
-            stop.set()
-            session.join(20)
-    assert seen == ["Rejected"] * 3
+    assert bracket_ends(tmp_path) == ["Rejected"] * 3
 
 
 @pytest.mark.parametrize("refused", [2, 3])
 def test_an_entry_goes_with_an_exit_that_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: int
 ) -> None:
-    stop, seen = threading.Event(), []
     place, placed = OrderDesk._place, []
 
     def spoil(desk: Any, ib: Any, number: int, symbol: str, fields: Any) -> None:
@@ -84,20 +88,4 @@ def test_an_entry_goes_with_an_exit_that_is_refused(
         place(desk, ib, number, symbol, fields | off_tick if len(placed) == refused else fields)
 
     monkeypatch.setattr(OrderDesk, "_place", spoil)
-    with Simulated(tmp_path, 1) as simulated:
-        words = session_arguments(tmp_path, simulated.embedded.port)
-        session = threading.Thread(
-            target=lambda: trade(Bracket, params={"ended": seen.append}, stop=stop, **words)
-        )
-        session.start()
-
-        def there() -> list[str]:
-            return [order["status"] for order in simulated.control("state")["orders"]]
-
-        try:
-            over = eventually(lambda: len(seen) == 3 and there() == ["Cancelled"] * 2, 20)
-            assert over, (seen, there())
-        finally:
-            stop.set()
-            session.join(20)
-    assert sorted(seen) == ["Canceled", "Canceled", "Rejected"]
+    assert sorted(bracket_ends(tmp_path)) == ["Canceled", "Canceled", "Rejected"]
