@@ -30,11 +30,11 @@ from robo_trader.errors import JournalError
 from robo_trader.journal import spool as spools
 from robo_trader.journal.database import Database, open_database
 from robo_trader.journal.halting import halt_row
+from robo_trader.journal.leaving import left_by
 from robo_trader.journal.migrating import prepare
 from robo_trader.journal.schema import SA_TABLES
 from robo_trader.journal.session_rows import SessionRows
 from robo_trader.journal.spool import Row, Spool
-from robo_trader.journal.tables import TABLES
 from robo_trader.journal.values import clean, exact, plain
 from robo_trader.journal.writer import Writer, insert_rows
 from robo_trader.records import Alert, Answer, Decision, Event, Fill, Intent, Signal, View
@@ -155,8 +155,9 @@ class RunJournal(SessionRows):
         #: How often, and by how much at most, the clock was seen to jump back.
         self.clock_jumps: list[float] = []
         self._asked: dict[int, int] = {}
-        self._next, self._seen, self._positions, charged = _stand(journal.database, number)
-        super().__init__(charged)
+        left = left_by(journal.database, number)
+        self._next, self._seen, self._positions = left.following, left.executions, left.positions
+        super().__init__(left.charged)
         self._writer = Writer(journal.database, Spool(journal.folder, run_id), self._changed)
 
     @property
@@ -459,37 +460,6 @@ class RunJournal(SessionRows):
     def _alert(self, level: Any, title: str, text: str) -> None:
         if self._on_alert is not None:
             self._on_alert(Alert(time=clock.now(), level=level, title=title, text=text, source="journal"))
-
-
-def _stand(
-    database: Database, run: int
-) -> tuple[
-    dict[str, int], dict[str, tuple[int, Decimal]], dict[str, Decimal], dict[str, tuple[Decimal, str]]
-]:
-    """Return the next number of each table, the executions there are, the positions they left, and what
-    each execution cost."""
-    following = {}
-    seen: dict[str, tuple[int, Decimal]] = {}
-    positions: dict[str, Decimal] = {}
-    with database.reading() as connection:
-        for table in TABLES:
-            if "number" in table.names and "run" in table.names:
-                columns = SA_TABLES[table.name].c
-                last = connection.scalar(sa.select(sa.func.max(columns.number)).where(columns.run == run))
-                following[table.name] = int(last or 0) + 1
-        fills = SA_TABLES["fills"]
-        rows = connection.execute(sa.select(fills).where(fills.c.run == run).order_by(fills.c.number))
-        for row in rows.mappings():
-            signed = row["size"] if row["side"] == "BUY" else -row["size"]
-            if row["execution"] is not None:
-                seen[row["execution"]] = (row["number"], signed)
-            positions[row["symbol"]] = row["position"]
-        costs = SA_TABLES["commissions"]
-        found = sa.select(costs).where(costs.c.run == run).order_by(costs.c.number)
-        charged = {
-            row["execution"]: (row["amount"], row["currency"]) for row in connection.execute(found).mappings()
-        }
-    return following, seen, positions, charged
 
 
 def _vetoed(decisions: Sequence[Decision]) -> list[Decision]:
