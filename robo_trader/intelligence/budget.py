@@ -156,23 +156,20 @@ class _Asking:
         self._day: str | None = None
 
     def reserve(self) -> str | None:
-        day = self._ledger.reserve(self._worst)
-        with self._lock:
-            self._day = day
-            if self._left:
-                self._give_back()
-        return day
+        return self._ledger.reserve(self._worst, self._keep)
 
     def leave(self) -> None:
-        """Give back what was or will be reserved."""
+        """Give back what was reserved, or refuse what will be."""
         with self._lock:
             self._left = True
-            self._give_back()
+            if self._day is not None:
+                self._ledger.give_back(self._day, self._worst)
 
-    def _give_back(self) -> None:
-        if self._day is not None:
-            self._ledger.give_back(self._day, self._worst)
-            self._day = None
+    def _keep(self, day: str) -> bool:
+        with self._lock:
+            if not self._left:
+                self._day = day
+            return not self._left
 
 
 def _wait_in(queue: list[_Waiting]) -> asyncio.Future[None]:

@@ -15,7 +15,7 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -95,14 +95,21 @@ class Ledger:
             book.open += worst
         return day
 
-    def reserve(self, worst: Decimal) -> str | None:
-        """Set `worst` dollars aside for a call; return the day, or None if it lacks them."""
+    def reserve(self, worst: Decimal, keep: Callable[[str], bool] = lambda day: True) -> str | None:
+        """Set `worst` dollars aside for a call; return the day, or None if it lacks them.
+
+        ``keep(day)`` tells whether anybody still wants them; if not, they are given back before the next
+        one is served, so that nobody is refused for money that nobody spends.
+        """
         with self._store_lock:
             day = self.take(worst)
-            if day is not None or self.cap is None:
-                return day
-            self._write(clock.now().date().isoformat(), worst)
-            return self.take(worst)
+            if day is None and self.cap is not None:
+                self._write(clock.now().date().isoformat(), worst)
+                day = self.take(worst)
+            if day is not None and not keep(day):
+                self.give_back(day, worst)
+                return None
+            return day
 
     def give_back(self, day: str, worst: Decimal) -> None:
         """Undo a reservation of which nobody made use."""

@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,8 +27,15 @@ from robo_trader.state import open_state
 CENT = Decimal("0.01")
 
 
+@pytest.fixture(autouse=True)
+def one_day() -> Iterator[None]:
+    """No test meets a midnight that it did not make itself."""
+    with clock.fixed(datetime(2026, 11, 20, 12, tzinfo=UTC)):
+        yield
+
+
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(asyncio.wait_for(work, 30))
+    return asyncio.run(asyncio.wait_for(work, 300))
 
 
 async def spend(budget: Budget, worst: Decimal, cost: Decimal, turns: int = 1) -> bool:
@@ -283,18 +290,18 @@ def test_who_leaves_while_the_day_is_asked_holds_nothing(tmp_path: Path) -> None
 
     def slow(*args: Any) -> Any:
         asked.set()
-        assert answered.wait(10)
+        assert answered.wait(60)
         return real(*args)
 
     state.update = slow  # type: ignore[method-assign]
 
     async def work() -> None:
-        budget = Budget(CENT * 5, Ledger(state, CENT * 5))
         for late in (True, False):
+            budget = Budget(CENT * 6, Ledger(state, CENT * 6))
             asked.clear()
             answered.clear()
             waiting = asyncio.ensure_future(budget.reserve(CENT * 5))
-            await asyncio.to_thread(asked.wait, 10)
+            assert await asyncio.to_thread(asked.wait, 60)
             if late:
                 answered.set()
                 # The answer may be there already when the asker is told to go.
@@ -305,12 +312,44 @@ def test_who_leaves_while_the_day_is_asked_holds_nothing(tmp_path: Path) -> None
             if not waiting.cancelled() and isinstance(waiting.result(), Reservation):
                 await budget.settle(waiting.result(), "m", None, Decimal(0))
             assert budget.reserved == 0
-        await budget.settle(await budget.reserve(CENT * 5), "m", None, CENT)
-        await budget.close()
+            # Who asks next gets what the other did not want, though its thread may still be at it.
+            await budget.settle(await budget.reserve(CENT * 5), "m", None, CENT)
+            await budget.close()
 
     run(work())
     (day,) = Ledger(state).days()
-    assert (day.settled, day.reserved) == (CENT, 0)
+    assert (day.settled, day.reserved) == (CENT * 2, 0)
+
+
+def test_money_that_nobody_wants_any_more_is_there_for_the_next(tmp_path: Path) -> None:
+    """However late the thread of the one who left comes back from the store."""
+    asked, go, back, end = (threading.Event() for _ in range(4))
+
+    class Late(Ledger):
+        def reserve(self, *args: Any) -> str | None:
+            if asked.is_set():
+                return super().reserve(*args)
+            asked.set()
+            assert go.wait(60)
+            day = super().reserve(*args)
+            back.set()
+            assert end.wait(60)
+            return day
+
+    async def work() -> None:
+        budget = Budget(CENT, Late(open_state(f"file:{tmp_path}"), CENT))
+        waiting = asyncio.ensure_future(budget.reserve(CENT))
+        assert await asyncio.to_thread(asked.wait, 60)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        go.set()
+        assert await asyncio.to_thread(back.wait, 60)
+        try:
+            assert isinstance(await budget.reserve(CENT), Reservation)
+        finally:
+            end.set()
+
+    run(work())
 
 
 @pytest.mark.parametrize(
