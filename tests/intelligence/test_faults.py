@@ -15,7 +15,7 @@ from robo_trader.testing import FAULTS, Call, ModelServer, Response, closed_port
 from .conftest import VENDORS, Make, event, timed
 
 DEADLINE = 0.3
-#: Seconds after which the servers here would not have ended either; `benchmarks/run.py` measures the real ones.
+#: Seconds after which the servers here would not have ended; `benchmarks/deadline.py` has the figure.
 MARGIN = 10.0
 #: What would go on for as long as somebody listens.
 ENDLESS = {"dripping body", "slow headers"}
