@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from robo_trader.gateway import news_messages
 from robo_trader.gateway.contracts import Contract, Spec
 from robo_trader.gateway.market import PastBar, Quote, ladder
 from robo_trader.gateway.subscriptions import Depth, Line, RealTime, TickByTick
@@ -39,7 +40,6 @@ CALL_INTEREST, PUT_INTEREST, CALL_VOLUME, PUT_VOLUME, OPTION_VOLATILITY = 27, 28
 DELAYED = {BID: 66, ASK: 67, LAST: 68, HIGH: 72, LOW: 73, CLOSE: 75, OPEN: 76, VOLUME: 74, LAST_TIME: 88}
 DELAYED |= {BID_SIZE: 69, ASK_SIZE: 70, LAST_SIZE: 71}
 DELAYED |= {10: 80, 11: 81, 12: 82, 13: 83}
-NEWS_TICKS = 292
 _NOT_SUBSCRIBED = "Requested market data is not subscribed. Check API status by selecting the Account menu."
 _DELAYED_INSTEAD = "Requested market data is not subscribed. Displaying delayed market data."
 
@@ -81,10 +81,13 @@ def market_data(gateway: Gateway, session: Session, fields: Fields) -> None:
     if generic is None:
         session.error(request, 321, "Error validating request.-'bA' : cause - Incorrect generic tick list")
         return
-    if duplicate(session, request, session.subs.lines):
+    if duplicate(session, request, {**session.subs.lines, **session.subs.news}):
         return
-    if len(session.subs.lines) >= gateway.settings.limits.market_data_lines:
+    if len(session.subs.lines) + len(session.subs.news) >= gateway.settings.limits.market_data_lines:
         session.error(request, 101, "Max number of tickers has been reached.")
+        return
+    if wanted.sec_type == "NEWS":
+        news_messages.listen(gateway, session, request, wanted)
         return
     spec = resolve(gateway, session, request, wanted)
     if spec is None:
@@ -103,6 +106,8 @@ def market_data(gateway: Gateway, session: Session, fields: Fields) -> None:
         session.send(57, 1, request)
     else:
         session.subs.lines[request] = line
+        if news_messages.NEWS_TICKS in generic:
+            news_messages.greet(gateway, session, request, spec)
 
 
 def duplicate(session: Session, request: int, table: Mapping[int, Any]) -> bool:
@@ -254,8 +259,10 @@ class _Ticks:
 def cancel_market_data(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Take cancelMktData."""
     fields.integer()
-    session.subs.lines.pop(fields.integer(), None)
+    request = fields.integer()
     fields.done()
+    session.subs.lines.pop(request, None)
+    session.subs.news.pop(request, None)
 
 
 def data_type(gateway: Gateway, session: Session, fields: Fields) -> None:

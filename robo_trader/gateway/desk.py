@@ -27,6 +27,9 @@ class Desk(Fills):
     def _place(self, client: int, placed: Placed) -> None:
         if self.faults.readonly:
             raise OrderError(321, _READ_ONLY)
+        if not placed.contract.exchange:
+            # Positions are told without one: whoever trades such a contract as it came is refused.
+            raise OrderError(321, "Error validating request.-'bW' : cause - Missing order exchange")
         spec = self.universe.one(placed.contract)
         if isinstance(spec, str):
             raise OrderError(200, spec)

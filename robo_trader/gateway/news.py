@@ -36,6 +36,8 @@ class NewsRoom:
     def __init__(self, universe: Universe, providers: tuple[tuple[str, str], ...] = (EVENTS,)) -> None:
         self._universe = universe
         self.providers = providers
+        #: True sends a line that listens to news what there is already: nothing new comes by itself.
+        self.greets = False
         self.bulletins: deque[tuple[int, str]] = deque(maxlen=100)
         self._headlines: deque[Headline] = deque(maxlen=MOST)
         self._next_bulletin = 1
@@ -64,6 +66,10 @@ class NewsRoom:
         self._next_bulletin += 1
         self.bulletins.append((number, text))
         return number, text
+
+    def of(self, provider: str) -> list[Headline]:
+        """Return a provider's headlines, the oldest first."""
+        return sorted((h for h in self._headlines if h.provider == provider), key=lambda h: h.time)
 
     def article(self, provider: str, article: str) -> str | None:
         """Return an article's text."""
@@ -97,5 +103,6 @@ def demo_news(universe: Universe, now: int) -> NewsRoom:
     for i, (title, body) in enumerate(texts):
         when = now - (i + 1) * 3600 * NS_PER_SECOND  # the latest is told first, and is BRFG$00
         room.put(Headline(when, "BRFG", f"BRFG${i:02d}", title, body, apple))
+    room.greets = True
     room.bulletin("The simulated gateway serves synthetic prices.")
     return room

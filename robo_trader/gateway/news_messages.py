@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from robo_trader.clock import from_ns, to_ns
-from robo_trader.gateway.data_messages import NEWS_TICKS
 from robo_trader.gateway.orders import read_time
 from robo_trader.gateway.wire import words
 
+#: The generic tick type of headlines.
+NEWS_TICKS = 292
+
 if TYPE_CHECKING:
+    from robo_trader.gateway.contracts import Contract, Spec
     from robo_trader.gateway.core import Gateway, Handler
     from robo_trader.gateway.news import Headline
     from robo_trader.gateway.session import Session
@@ -84,12 +87,40 @@ def cancel_bulletins(gateway: Gateway, session: Session, fields: Fields) -> None
 
 def push_headline(gateway: Gateway, line: Headline) -> None:
     """Send a headline to the lines that listen to news (generic tick 292) of its contracts."""
-    millis = line.time // 1_000_000
     for session in list(gateway.sessions):
         for sub in session.subs.lines.values():
             meant = line.con_ids is None or sub.spec.con_id in line.con_ids
             if meant and NEWS_TICKS in sub.generic:
-                session.send(84, sub.request, millis, line.provider, line.article, words(line.text), "")
+                _send_headline(session, sub.request, line)
+        for request, provider in session.subs.news.items():
+            if provider == line.provider:
+                _send_headline(session, request, line)
+
+
+def _send_headline(session: Session, request: int, line: Headline) -> None:
+    millis = line.time // 1_000_000
+    session.send(84, request, millis, line.provider, line.article, words(line.text), "")
+
+
+def greet(gateway: Gateway, session: Session, request: int, spec: Spec) -> None:
+    """Send a new line that listens to news what there is of its contract, where the news room does so."""
+    if gateway.news.greets and gateway.flowing:
+        codes = {code for code, _ in gateway.news.providers}
+        for line in reversed(gateway.news.find(spec.con_id, codes, None, None)):
+            _send_headline(session, request, line)
+
+
+def listen(gateway: Gateway, session: Session, request: int, wanted: Contract) -> None:
+    """Listen to everything of a provider: a contract of type NEWS, such as ``BRFG:BRFG_ALL`` at BRFG."""
+    provider = wanted.symbol.partition(":")[0] or wanted.exchange
+    if provider not in {code for code, _ in gateway.news.providers}:
+        session.error(request, 200, "No security definition has been found for the request")
+        return
+    session.subs.news[request] = provider
+    session.send(58, 1, request, 1)
+    if gateway.news.greets and gateway.flowing:
+        for line in gateway.news.of(provider):
+            _send_headline(session, request, line)
 
 
 def push_bulletin(gateway: Gateway, text: str) -> None:

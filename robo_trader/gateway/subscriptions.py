@@ -78,10 +78,11 @@ class Subscriptions:
     pnl: set[int] = field(default_factory=set)
     pnl_single: dict[int, int] = field(default_factory=dict)
     bulletins: bool = False
+    news: dict[int, str] = field(default_factory=dict)
 
     def drop_data(self) -> None:
         """Forget market data; the account's own subscriptions stay."""
-        for table in (self.lines, self.depth, self.ticks, self.real_time, self.keep_up):
+        for table in (self.lines, self.depth, self.ticks, self.real_time, self.keep_up, self.news):
             table.clear()
 
     def contracts(self) -> set[int]:

@@ -287,6 +287,23 @@ def test_news(demo: Any, connect: Any) -> None:
     client.sync()
 
 
+def test_headlines_come_as_ticks(demo: Any, connect: Any, commands: Any) -> None:
+    gateway = demo()
+    client = connect(gateway)
+    client.send(1, 11, 5, *AAPL, 0, "mdoff,292:BRFG", 0, 0, "")
+    for article, title in (("BRFG$01", "Apple raises its dividend"), ("BRFG$00", "Apple cuts its forecast")):
+        assert client.expect(84, 5)[3:] == ["BRFG", article, title, ""]
+    everything = (0, "BRFG:BRFG_ALL", "NEWS", "", 0.0, "", "", "BRFG", "", "", "", "")
+    client.send(1, 11, 6, *everything, 0, "mdoff,292", 0, 0, "")
+    assert [client.expect(84, 6)[4] for _ in range(2)] == ["BRFG$01", "BRFG$00"]
+    client.send(1, 11, 6, *everything, 0, "mdoff,292", 0, 0, "")
+    assert client.error(6)[0] == 322
+    client.send(2, 2, 6)
+    nobody = (0, "NONE:NONE_ALL", "NEWS", "", 0.0, "", "", "NONE", "", "", "", "")
+    client.send(1, 11, 6, *nobody, 0, "mdoff,292", 0, 0, "")
+    assert client.error(6)[0] == 200
+
+
 def test_the_account(demo: Any, connect: Any) -> None:
     client = connect(demo(cash=50_000.0))
     client.send(6, 2, 1, "DU1234567")

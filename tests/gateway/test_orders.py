@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gwclient import AAPL, ES, EURUSD, Client, contract
 
-OPTION = contract(700_000_001)
+OPTION = (700_000_001, "", "", "", 0.0, "", "", "SMART", "", "", "", "")
 
 
 def _quote(client: Client, block: tuple[Any, ...] = AAPL) -> tuple[float, float]:
@@ -156,6 +156,7 @@ def test_a_stop_that_is_reached_trades(demo: Any, connect: Any, kind: str) -> No
         ({"outsideRth": "maybe"}, 320),
         ({"conditions": [(1, "a", 1, "high", 265598, "SMART", 0)]}, 320),
         ({"deltaNeutral": ("MKT", "x", "", "", "", "", 0, 0, "")}, 320),
+        ({"block": contract(265_598)}, 321),
         ({"number": 2**31}, 320),
         ({"number": -1}, 320),
     ],
