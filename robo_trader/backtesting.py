@@ -20,7 +20,7 @@ from robo_trader.config import Config, load_config, parse_duration
 from robo_trader.engine import EngineSettings
 from robo_trader.engine import run as run_engine
 from robo_trader.errors import RoboError, RunError, StrategyError, UsageError
-from robo_trader.inputs import Inputs, data_rows, engine_settings, read_inputs
+from robo_trader.inputs import Inputs, data_rows, engine_settings, read_inputs, symbol_names
 from robo_trader.masking import mask
 from robo_trader.plugins import PluginHost, load_host
 from robo_trader.risk.guard import Guard
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from robo_trader.engine.record import RunRecord
     from robo_trader.intelligence.estimate import Estimate
 
-Bars = "str | Path | pd.DataFrame | BarFrame | Mapping[str, pd.DataFrame | BarFrame] | Sequence[BarFrame]"
 ProgressFn = Callable[[str, int, int], None]
 
 #: What runs when nobody named a strategy: the bundled demonstration.
@@ -88,7 +87,7 @@ def backtest(
     began = monotonic()
     tell = progress or _silent
     given = {
-        "run.symbols": _names(symbols), "run.start": _date(start), "run.end": _date(end),
+        "run.symbols": symbol_names(symbols), "run.start": _date(start), "run.end": _date(end),
         "run.timeframe": timeframe, "run.cash": cash, "run.commission": commission,
         "run.slippage": slippage, "run.fill_rules": fill_rules, "run.benchmark": benchmark,
         "run.out": str(out) if out is not None else None, "run.seed": seed,
@@ -312,13 +311,6 @@ def _cost_warnings(settings: EngineSettings) -> list[str]:
 def _plugin_warnings(host: PluginHost) -> list[str]:
     broken = [f"plugin {row.name} is quarantined: {row.error} ({row.fix})" for row in host.quarantined()]
     return [*host.notes(), *broken]
-
-
-def _names(symbols: Iterable[str] | str | None) -> list[str] | None:
-    if symbols is None:
-        return None
-    parts = symbols.split(",") if isinstance(symbols, str) else list(symbols)
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _date(value: Any) -> str | None:

@@ -5,7 +5,7 @@ Shared by everything that runs a strategy. Bad input raises a `RoboError` and no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -174,6 +174,14 @@ def _event_tape(item: Any, delay: timedelta, host: PluginHost, frames: Sequence[
             hint=hint or "give a .jsonl file, 'bundled', or a name from 'robo plugins'",
         )
     return read_events(path, assume_delay=delay)
+
+
+def symbol_names(symbols: Iterable[str] | str | None) -> list[str] | None:
+    """Return the names in a comma list or in several, in their order; None for nothing said."""
+    if symbols is None:
+        return None
+    parts = symbols.split(",") if isinstance(symbols, str) else list(symbols)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def engine_settings(conf: Config, inputs: Inputs) -> EngineSettings:

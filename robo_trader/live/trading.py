@@ -20,7 +20,7 @@ from robo_trader.errors import RefusedError, UsageError
 from robo_trader.gateway.embedded import EmbeddedGateway
 from robo_trader.ib.connection import Connection, Line
 from robo_trader.ib.store import IBStore, Wanted
-from robo_trader.inputs import data_rows
+from robo_trader.inputs import data_rows, symbol_names
 from robo_trader.journal.live import Journal, open_journal
 from robo_trader.journal.standing import latest_run, standing
 from robo_trader.live.alone import claim, release
@@ -85,7 +85,7 @@ def trade(
     other arguments are those of `backtest`. `gateway` is called with the embedded gateway once it runs.
     """
     given = {
-        "run.symbols": _names(symbols), "run.start": _text(start), "run.end": _text(end),
+        "run.symbols": symbol_names(symbols), "run.start": _text(start), "run.end": _text(end),
         "run.timeframe": timeframe, "run.cash": cash, "risk.profile": risk, "run.seed": seed,
         "run.out": _text(out), "live.ib": ib, "live.client_id": client_id, "live.account": account,
         "live.speed": speed,
@@ -293,13 +293,6 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 def _nobody(mode: str) -> str:
     raise UsageError("nobody said which strategy", hint=f"robo {mode} STRATEGY; 'robo plugins' lists some")
-
-
-def _names(symbols: Iterable[str] | str | None) -> list[str] | None:
-    if symbols is None:
-        return None
-    parts = symbols.split(",") if isinstance(symbols, str) else list(symbols)
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _text(value: Any) -> str | None:

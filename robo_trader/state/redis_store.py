@@ -14,7 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from robo_trader.clock import monotonic
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 #: How long a call keeps trying to reach the server, in seconds.
 PATIENCE = 5.0
 _TIMEOUT = 2.0
-Answer = TypeVar("Answer")
 
 # A version is taken from one counter of the whole store, so that it grows across deletions too.
 # `t` is the token of the last change: the same token again means that its answer was lost.

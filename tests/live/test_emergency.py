@@ -44,7 +44,6 @@ PATIENT_WORDS = "".join(
     for name in names
 )
 RUN = "20261120T100000Z-stubborn-ab12cd"
-AAPL = 265598
 
 
 class Patient:
