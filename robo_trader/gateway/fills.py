@@ -9,6 +9,9 @@ from dataclasses import replace
 from robo_trader.gateway.orderbook import OrderBook
 from robo_trader.gateway.orders import DUST, Execution, Order
 
+#: Decimals of a slice: a broker tells sizes that add up.
+_DECIMALS = 9
+
 
 class Fills(OrderBook):
     """An order book whose orders can be filled."""
@@ -20,9 +23,9 @@ class Fills(OrderBook):
             self._later(order, faults.fill_delay, lambda: self._fill_now(order, size, price, time))
             return
         count = faults.partial.slices
-        step = max(1.0, size // count) if size >= count else size / count
+        step = max(1.0, size // count) if size >= count else round(size / count, _DECIMALS)
         stop = faults.partial.stop_after
-        sizes = [step] * (count - 1) + [size - step * (count - 1)]
+        sizes = [step] * (count - 1) + [round(size - step * (count - 1), _DECIMALS)]
         sizes = [s for s in sizes if s > DUST]
         self._slice(
             order,

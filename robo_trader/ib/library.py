@@ -42,6 +42,8 @@ from robo_trader.records import Side
 LIBRARIES = ("ib_async", "ib_insync")
 #: "No value" on the wire: the largest double and the largest 32-bit integer.
 UNSET_DOUBLE, UNSET_INTEGER = sys.float_info.max, 2**31 - 1
+#: No market trades smaller parts of a size.
+_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,11 @@ def exact(value: Any) -> Decimal:
     return Decimal(0) if number == UNSET_DOUBLE else Decimal(repr(number)).normalize() + 0
 
 
+def _size(value: Any) -> Decimal:
+    """Return a size without what adding up fractions leaves behind, here or at the broker."""
+    return exact(round(float(value or 0), _DECIMALS))
+
+
 def _side(word: str) -> Side:
     return "BUY" if word.upper() in ("BUY", "BOT") else "SELL"
 
@@ -198,7 +205,7 @@ def _open_order(order_id: int, contract: Any, order: Any, state: Any) -> Message
         con_id=contract.conId,
         account=order.account,
         side=_side(order.action),
-        size=exact(order.totalQuantity),
+        size=_size(order.totalQuantity),
         type=order.orderType,
         status=state.status,
         limit=_price(order.lmtPrice) if "LMT" in order.orderType or order.orderType == "LOC" else None,
@@ -213,8 +220,8 @@ def _completed_order(contract: Any, order: Any, state: Any) -> Message:
         con_id=contract.conId,
         account=order.account,
         side=_side(order.action),
-        size=exact(order.totalQuantity),
-        filled=exact(order.filledQuantity),
+        size=_size(order.totalQuantity),
+        filled=_size(order.filledQuantity),
         type=order.orderType,
         status=state.status,
         reason=state.completedStatus,
@@ -238,8 +245,8 @@ def _order_status(
         client_id=client_id,
         perm_id=perm_id,
         status=status,
-        filled=exact(filled),
-        remaining=exact(remaining),
+        filled=_size(filled),
+        remaining=_size(remaining),
     )
 
 
@@ -254,7 +261,7 @@ def _execution(_request: int, contract: Any, execution: Any) -> Message:
         symbol=contract.symbol,
         account=execution.acctNumber,
         side=_side(execution.side),
-        size=exact(execution.shares),
+        size=_size(execution.shares),
         price=exact(execution.price),
         time=execution.time.astimezone(UTC),
     )
@@ -269,7 +276,7 @@ def _position(account: str, contract: Any, size: float, cost: float) -> Message:
         account=account,
         con_id=contract.conId,
         symbol=contract.symbol,
-        size=exact(size),
+        size=_size(size),
         average_cost=exact(cost),
     )
 

@@ -224,6 +224,19 @@ def test_a_closed_position_is_none(trading: Any) -> None:
     agrees(take_snapshot(one.line, ACCOUNT), simulated)
 
 
+def test_sizes_that_are_parts_of_one_add_up(trading: Any) -> None:
+    one, simulated = trading()
+    simulated.control("set", partial={"slices": 3, "delay": 0.0})
+    for ref, size in (("one", 1), ("tenth", 0.1), ("fifth", 0.2)):
+        send(one.line, ref, "BUY", size)
+        for _ in range(3):
+            one.expect(Commission)
+    snapshot = take_snapshot(one.line, ACCOUNT)
+    assert sum(done.size for done in snapshot.executions) == D("1.3")
+    assert [position.size for position in snapshot.positions] == [D("1.3")]
+    assert {o.filled for o in snapshot.completed_orders} == {D(1), D("0.1"), D("0.2")}
+
+
 def test_another_account_has_nothing_of_this_one(trading: Any) -> None:
     one, _ = trading()
     send(one.line, "abc-1", "BUY", 10)
