@@ -286,7 +286,7 @@ class Fails(bt.Strategy):
         raise ValueError("no")
 
 
-def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(UsageError, match="'stock'"):
         audited(Turns, flags={"run.fill_rules": "stock"})
     with pytest.raises(UsageError, match="OPT"):

@@ -224,7 +224,7 @@ def test_a_broken_analyst_is_warned_of_once_and_others_go_on() -> None:
     )
 
 
-def test_the_latency_can_be_set_for_all(tmp_path: Path) -> None:
+def test_the_latency_can_be_set_for_all() -> None:
     result = run(latency="5m", save=False)
     assert [s.at.strftime("%H:%M:%S") for s in result.signals] == ["15:06:00", "15:06:00"]
 

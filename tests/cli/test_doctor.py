@@ -156,7 +156,7 @@ def test_a_broken_plugin_is_a_warning_and_doctor_goes_on(
     assert "boom" in found["detail"]
 
 
-def test_an_output_folder_that_is_a_file(robo: Any, home: Path) -> None:
+def test_an_output_folder_that_is_a_file(home: Path) -> None:
     (home / "taken").write_text("x", encoding="utf-8")
     checks_found = list(checks.check_folder(home / "taken" / "runs"))
     assert [(c.name, c.state) for c in checks_found] == [("output folder", "fail")]
@@ -233,7 +233,7 @@ def plugin_that_fails(folder: Path) -> None:
     (folder / "broken_one.py").write_text("raise RuntimeError('boom')\n", encoding="utf-8")
 
 
-def test_two_broker_libraries_and_none_are_warnings(robo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_broker_libraries_and_none_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     from robo_trader.ib import library
 
     for installed, says in ((("ib_async", "ib_insync"), "both installed"), ((), "no library")):

@@ -175,7 +175,7 @@ def test_a_signal_interrupts_a_real_process() -> None:
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
-def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_leaves_early_is_no_error() -> None:
     code = (
         "import sys\n"
         "from robo_trader.cli import app\n"
@@ -228,7 +228,7 @@ def test_main_leaves_the_warning_machinery_as_it_found_it() -> None:
 
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
-def test_completion_scripts_and_completion(robo: Any, shell: Any, shell_name: str) -> None:
+def test_completion_scripts_and_completion(shell: Any, shell_name: str) -> None:
     answer = shell("--show-completion", env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
     assert answer.code == 2
     answer = shell("--show-completion", shell_name, env={"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})

@@ -108,7 +108,7 @@ def test_a_run_directory_gives_its_journal_too(shell: Shell, tmp_path: Path) -> 
     assert json.loads(read_csv(tmp_path / "tables" / "runs.csv")[0]["config"])["run"]["symbols"] == ["SPY"]
 
 
-def test_a_journal_is_backed_up_while_it_is_written(shell: Shell, tmp_path: Path) -> None:
+def test_a_journal_is_backed_up_while_it_is_written(shell: Shell) -> None:
     write_session(ended=False)
     place = shell("runs", "backup").strip()
     assert Path(place).parent == Path(".robo/backups")

@@ -121,7 +121,7 @@ def test_the_caps_are_never_exceeded(
         run(work())
 
 
-def test_a_long_run_with_concurrency_stays_below_the_cap(tmp_path: Path) -> None:
+def test_a_long_run_with_concurrency_stays_below_the_cap() -> None:
     """The figure to show: 2,000 calls, 32 at once, random costs, failures and cancellations."""
     draw = random.Random(7)
     cap = Decimal(1)

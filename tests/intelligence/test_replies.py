@@ -90,7 +90,7 @@ def test_the_input_is_not_kept(store: ReplyStore) -> None:
     assert "headline" not in store.path.read_text()
 
 
-def test_a_reply_that_is_not_there_says_why(store: ReplyStore, tmp_path: Path) -> None:
+def test_a_reply_that_is_not_there_says_why(store: ReplyStore) -> None:
     where = address("m", asked())
     assert "there is no reply store" in str(store.missing(where))
     store.put(address("other", asked()), said(), 1)

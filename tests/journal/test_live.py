@@ -240,7 +240,7 @@ def test_where_both_disks_are_full_rows_wait_in_memory(
     assert run.decide([Decision(intent=intent(3))]) == ["abcdef-3"]
 
 
-def test_a_halt_waits_for_a_journal_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halt_waits_for_a_journal_that_is_full(tmp_path: Path) -> None:
     when = datetime(2024, 9, 18, 17, tzinfo=UTC)
     (tmp_path / "kept").write_text("no folder")
     words = (when, "HALTED", "ann@desk", "look")

@@ -84,7 +84,7 @@ def test_an_order_made_by_a_signal_leads_back_to_its_view_and_event(demonstratio
     assert all(title in because and in_order and who == "offline" for because, title, in_order, who in linked)
 
 
-def test_signals_views_and_events_are_chained(make_result: Make, tmp_path: Path) -> None:
+def test_signals_views_and_events_are_chained(make_result: Make) -> None:
     event = Event(kind="news", title="A rises", published_at=NOON, id="e1", known_at=NOON, source="wire")
     view = View(
         symbol="AAA", score=0.5, confidence=0.8, horizon=timedelta(days=1), event_id="e1", analyst="offline"
