@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _FARMS = {"market": (2103, 2104), "history": (2105, 2106), "secdef": (2157, 2158
 _FARM_NAMES = {"market": "Market data farm", "history": "HMDS data farm", "secdef": "Sec-def data farm"}
 #: A clock that is further off than this has no date that Python can write.
 _DECADES = 1e9
+_HTTP = re.compile(rb"[A-Za-z]{1,20} \S* ?HTTP/\d")
 _REJECT = (201, 110, 321, 399, 404, "inactive")
 
 
@@ -77,6 +79,10 @@ class ControlPort:
                     await _reply(writer, _wrong(f"a line of more than {limit} bytes"))
                     return
                 if not line:
+                    return
+                if _HTTP.match(line):
+                    # A web page can make a browser send lines of JSON behind such a head.
+                    await _reply(writer, _wrong("this port takes JSON lines, not HTTP"))
                     return
                 if line.strip():
                     await _reply(writer, await self.answer(line))
@@ -192,6 +198,8 @@ class ControlPort:
         price = _number(asked, "price", order.limit or (quote.mid if quote else 0.0), low=1e-9)
         if order.remaining <= DUST:
             raise UsageError(f"order {order.order_id} is filled already")
+        if order.status == "Inactive":
+            raise UsageError(f"order {order.order_id} never went to the market: it is Inactive")
         execution = self._gateway.desk.fill(order, size, price)
         return {"execId": execution.exec_id, "shares": execution.shares}
 

@@ -169,26 +169,7 @@ def _send_trade(gateway: Gateway, tick: _Ticks, quote: Quote, version: int) -> N
 
 def _send_greeks(gateway: Gateway, tick: _Ticks, spec: Spec, quote: Quote) -> None:
     """Send bid, ask, last and model computations of an option."""
-    model = gateway.market.option_model(spec)
-    if model is None:
-        return
-    prices = ((10, quote.bid), (11, quote.ask), (12, quote.last), (13, model[0].price))
-    for kind, price in prices:
-        if kind == 13:
-            found: Any = model
-        else:
-            found = gateway.market.greeks_at(spec, price)
-        greeks, vol, under = found
-        values = [greeks.delta, greeks.gamma, greeks.vega, greeks.theta]
-        fields = [round(v, 6) for v in values]
-        row = (
-            -1 if vol is None else round(vol, 6),
-            fields[0],
-            round(price, 4),
-            0.0,
-            *fields[1:],
-            round(under, 4),
-        )
+    for kind, row in gateway.market.computations(spec, quote):
         if tick.new(kind, row):
             tick.session.send(21, tick.line.request, tick.kind(kind), 0, *row)
 

@@ -51,6 +51,9 @@ class Quote:
         return (self.bid + self.ask) / 2.0
 
 
+Computations = list[tuple[int, tuple[float, ...]]]
+
+
 @dataclass(frozen=True, slots=True)
 class PastBar:
     """A bar of history; daily and longer bars carry their session as the day number `day`."""
@@ -172,6 +175,7 @@ class Market(ABC):
         self.started = asyncio.Event()
         self.interested: Callable[[], set[int]] = set
         self.congested: Callable[[], bool] = bool
+        self._computed: dict[int, tuple[Quote, Computations]] = {}
 
     @abstractmethod
     def quote(self, spec: Spec) -> Quote | None:
@@ -215,16 +219,33 @@ class Market(ABC):
         call = spec.contract.right == "C"
         return black_scholes(*terms, VOLATILITY, call), VOLATILITY, quote.mid
 
-    def greeks_at(self, spec: Spec, price: float) -> tuple[Greeks, float | None, float] | None:
+    def greeks_at(
+        self, spec: Spec, price: float, model: tuple[Greeks, float, float]
+    ) -> tuple[Greeks, float | None, float]:
         """Return the greeks that belong to an option's `price`, with its implied volatility."""
-        model = self.option_model(spec)
-        if model is None:
-            return None
         call, years = spec.contract.right == "C", self.years_left(spec)
         vol = implied_volatility(price, model[2], spec.contract.strike, years, RATE, call)
         if vol is None:
             return model[0], None, model[2]
         return black_scholes(model[2], spec.contract.strike, years, RATE, vol, call), vol, model[2]
+
+    def computations(self, spec: Spec, quote: Quote) -> Computations:
+        """Return an option's computations by tick type: of its bid, ask and last price, and of the model.
+
+        A row is implied volatility (-1 where there is none), delta, option price, dividend, gamma, vega,
+        theta and the underlying's price. The same quote is computed once, however many lines look at it.
+        """
+        kept = self._computed.get(spec.con_id)
+        if kept is not None and kept[0] is quote:
+            return kept[1]
+        model, rows = self.option_model(spec), []
+        if model is not None:
+            prices = ((10, quote.bid), (11, quote.ask), (12, quote.last), (13, model[0].price))
+            for kind, price in prices:
+                found = model if kind == 13 else self.greeks_at(spec, price, model)
+                rows.append((kind, _computed(price, *found)))
+        self._computed[spec.con_id] = quote, rows
+        return rows
 
     def years_left(self, spec: Spec, at: int | None = None) -> float:
         """Return the time to expiry in years, one day at the least."""
@@ -234,6 +255,11 @@ class Market(ABC):
         expiry = (date(int(text[:4]), int(text[4:6]), int(text[6:8])) - date(1970, 1, 1)).days + 1
         days = expiry - (self.clock.now() if at is None else at) / NS_PER_DAY
         return max(days, 1.0) / 365.0
+
+
+def _computed(price: float, greeks: Greeks, vol: float | None, under: float) -> tuple[float, ...]:
+    delta, *rest = (round(v, 6) for v in (greeks.delta, greeks.gamma, greeks.vega, greeks.theta))
+    return (-1 if vol is None else round(vol, 6), delta, round(price, 4), 0.0, *rest, round(under, 4))
 
 
 def ladder(quote: Quote, spec: Spec, buy: bool, rows: int = 5) -> list[tuple[float, float]]:

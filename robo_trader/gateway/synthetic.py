@@ -28,6 +28,8 @@ _SIZES = {"STK": 1000, "FUT": 40, "OPT": 100, "CASH": 1_000_000}
 _PACE = {"STK": 200.0, "FUT": 15.0, "OPT": 1.0, "CASH": 0.0}
 _SAMPLES = 12
 MOST_BARS = 10_000
+#: How long a quote is good for (ns): however many lines look at a contract, it is worked out once.
+_FRESH = 20_000_000
 #: Wall time between two rounds of ticks.
 BEAT = 0.25
 
@@ -43,6 +45,7 @@ class SyntheticMarket(Market):
         for spec in universe:
             random = Random(f"{seed}/{spec.con_id}")
             self._phases[spec.con_id] = [random.uniform(0.0, 2.0 * math.pi) for _ in _WAVES]
+        self._quotes: dict[int, Quote] = {}
         self._day: dict[int, tuple[int, tuple[float, float, float, float]]] = {}
 
     def price(self, spec: Spec, ns: int) -> float:
@@ -70,7 +73,12 @@ class SyntheticMarket(Market):
         return np.maximum(prices, spec.min_tick)
 
     def quote(self, spec: Spec) -> Quote:
-        now = self.clock.now()
+        now, kept = self.clock.now(), self._quotes.get(spec.con_id)
+        if kept is None or not 0 <= now - kept.time < _FRESH:
+            kept = self._quotes[spec.con_id] = self._quote(spec, now)
+        return kept
+
+    def _quote(self, spec: Spec, now: int) -> Quote:
         second = now // NS_PER_SECOND
         tick = spec.min_tick
         bid = max(tick, to_tick(math.floor(self.price(spec, now) / tick) * tick, tick))

@@ -313,3 +313,33 @@ def test_frames_of_every_length_are_answered_or_closed(demo: Any, connect: Any) 
         client.close()
         eventually(lambda: 1 / (gateway.control("state")["sessions"] == [1]), ZeroDivisionError)
     other.sync()
+
+
+def test_a_web_page_cannot_send_commands(demo: Any, commands: Any) -> None:
+    gateway = demo()
+    control = commands(gateway)
+    body = b'{"cmd": "lost"}\n'
+    head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n"
+    answer = control.raw(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert answer == {"ok": False, "error": "this port takes JSON lines, not HTTP"}
+    with pytest.raises((Closed, OSError)):
+        control("state")
+    assert commands(gateway)("state")["connected"] is True
+
+
+def test_what_never_went_to_the_market_is_not_filled_by_hand(demo: Any, connect: Any, commands: Any) -> None:
+    gateway = demo()
+    client, control = connect(gateway), commands(gateway)
+    control("reject", code="inactive")
+    number = client.order(orderType="LMT", lmtPrice=150.0)
+    client.status(number, "Inactive")
+    answer = control.raw(b'{"cmd": "fill", "orderId": %d}' % number)
+    assert answer["error"] == f"order {number} never went to the market: it is Inactive"
+
+
+def test_a_quote_is_worked_out_once_for_all_lines(demo: Any) -> None:
+    market = demo().server.gateway.market
+    spec = market.universe.get(700_000_001)
+    quote = market._quote(spec, market.clock.now())
+    assert market.computations(spec, quote) is market.computations(spec, quote)
+    assert any(market.quote(spec) is market.quote(spec) for _ in range(100))
