@@ -143,11 +143,13 @@ def _decisions(record: RunRecord) -> Iterator[Row]:
     for decision in record.decisions:
         i = decision.intent
         size = i.size if decision.size is None else decision.size
+        what = "change" if i.modifies else "order"
         fields = {
             "side": i.side, "asked": i.size, "decided": size, "action": decision.action,
             "reasons": "; ".join(decision.reasons), "type": i.type, "limit": i.limit, "stop": i.stop,
             "parent": _apart(i.parent, i.order_id), "oco": _apart(i.oco, i.order_id), "because": i.because,
-            "told": f"{decision.action} {i.side} {i.size:g} {i.symbol} {i.type}",
+            "what": what, "filled": i.filled,
+            "told": f"{decision.action} {what} {i.side} {i.size:g} {i.symbol} {i.type}",
         }  # fmt: skip
         yield Row(to_ns(i.time), i.symbol, fields, order=i.order_id)
 

@@ -7,7 +7,6 @@ judged by the guard before anything happens, and a refused one leaves the order 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from numbers import Real
 from typing import Any, NamedTuple
@@ -93,7 +92,8 @@ class Modifying:
 
         The arguments mean what they mean to ``buy()`` and ``sell()``; None leaves a value as it is. `size`
         is the whole order, what has been filled included. A trailing stop can be given another distance of
-        the kind that it has. When a bracket's entry becomes smaller than its exits, they do so with it.
+        the kind that it has. The exits of one bracket change their size together, since at most one of them
+        is filled, and do so with an entry that becomes smaller than they are.
 
         The values count at once, and in the market from the next bar that starts, as a new order's would.
         The guard judges a change as it judges an order: it may trim what a larger size adds; changes that
@@ -111,6 +111,9 @@ class Modifying:
             if order.alive():
                 order.info[REFUSED] = "it has not been sent yet"
             return False
+        self._before_a_change(found)
+        if not found.alive():
+            return False
         given = {
             "size": size, "price": price, "pricelimit": pricelimit,
             "trailamount": trailamount, "trailpercent": trailpercent,
@@ -125,7 +128,6 @@ class Modifying:
             after = after._replace(pricelimit=after.price)
         if after == before:
             return True
-        self._before_a_change(found)
         after, refused = self._let_judge(found, before, after, because)
         if refused:
             return self._leave_as_it_is(found, refused)
@@ -134,8 +136,9 @@ class Modifying:
         self.recorder.modified(found)
         self._modified(found, before, after)
         self.book.touch(found)
-        for child in [o for o in self._exits_of(found) if abs(o.created.size) > after.size * (1 + SLACK)]:
-            self.modify(child, size=after.size, because=because)
+        if after.size != before.size:
+            for other in self._that_follow(found, after.size):
+                self.modify(other, size=after.size, because=because)
         return True
 
     def _let_judge(self, order: Any, before: Values, after: Values, because: Any) -> tuple[Values, str]:
@@ -182,10 +185,17 @@ class Modifying:
         self.notify(order)  # type: ignore[attr-defined]
         return False
 
-    def _exits_of(self, order: Any) -> Iterable[Any]:
-        """Return the living exits of a bracket's entry."""
-        family = self._pchildren.get(order.ref, ())
-        return [o for o in family if o.parent == order and o.alive() and o.isbuy() != order.isbuy()]
+    def _that_follow(self, order: Any, size: float) -> list[Any]:
+        """Return the exits that take on the new size of an order: its own, or those beside it."""
+        root = order if order.parent is None else order.parent
+        exits = [
+            o
+            for o in self._pchildren.get(root.ref, ())
+            if o.parent is not None and o.ref != order.ref and o.alive() and o.isbuy() != root.isbuy()
+        ]
+        if order.parent is None:
+            return [o for o in exits if abs(o.created.size) > size * (1 + SLACK)]
+        return exits if order.isbuy() != root.isbuy() else []
 
     # -- what brokers do differently -------------------------------------------------------------------
 
@@ -195,7 +205,7 @@ class Modifying:
         return next((o for o in there if o is not None and o.ref == order.ref), None)
 
     def _before_a_change(self, order: Any) -> None:
-        """Prepare for the first change of an order."""
+        """Get ready to look at an order that is to be changed."""
 
     def _modified(self, order: Any, before: Values, after: Values) -> None:
         """An order has other values."""

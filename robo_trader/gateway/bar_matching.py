@@ -54,6 +54,11 @@ class BarMatcher:
             if quote is not None:
                 order.stop = _first_stop(order, quote.last)
 
+    def modified(self, order: Order) -> None:
+        """The bar in progress may have printed the new prices already: it is not for this order."""
+        self._entered.pop(order.perm_id, None)
+        self.live(order)
+
     def bar_start(self, bars: dict[int, LiveBar]) -> None:
         """Match what the opens decide."""
         for order in self._desk.working(bars):

@@ -157,6 +157,7 @@ class Desk(Fills):
             return
         if new.quantity > old.quantity:
             self._check_margin(new, spec, filled=old.filled)
+        same = _asks(old) == _asks(new)
         old.values, old.groups, old.quantity = new.values, new.groups, new.quantity
         old.good_until, old.group = new.good_until, new.group or old.group
         old.stop = new.stop if new.stop is not None else old.stop
@@ -171,7 +172,7 @@ class Desk(Fills):
         if answer is not None:
             self._warn(old, answer)
         if not old.waiting and self.matcher is not None and self.may_trade(old):
-            self.matcher.live(old)
+            (self.matcher.live if same else self.matcher.modified)(old)
 
     def cancel(self, client: int, order_id: int) -> None:
         """Cancel a client's order; errors 10147 and 10148 say why not."""
@@ -195,6 +196,12 @@ class Desk(Fills):
         for order in list(self.alive()):
             if order.alive:
                 self.end(order, "Cancelled", "Order Canceled - reason:", error=202)
+
+
+def _asks(order: Order) -> tuple[str, ...]:
+    """Return the size and the prices that a client has given to an order, as they came."""
+    names = ("totalQuantity", "lmtPrice", "auxPrice", "trailStopPrice", "trailingPercent", "lmtPriceOffset")
+    return tuple(order.values[name] for name in names)
 
 
 _READ_ONLY = "Error validating request.-'bW' : cause - The API interface is currently in Read-Only mode."

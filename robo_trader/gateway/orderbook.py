@@ -45,7 +45,10 @@ class Matcher(Protocol):
     """When and at which price orders trade."""
 
     def live(self, order: Order) -> None:
-        """Take note of an order that has just become live, or was modified."""
+        """Take note of an order that has just become live, or was put into a group."""
+
+    def modified(self, order: Order) -> None:
+        """Take note of an order whose size or prices were changed."""
 
 
 class OrderBook:

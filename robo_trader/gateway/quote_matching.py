@@ -35,6 +35,10 @@ class QuoteMatcher:
         if order.alive and order.tif in _AT_ONCE and self._desk.may_trade(order):
             self._desk.expire(order)
 
+    def modified(self, order: Order) -> None:
+        """Try an order whose size or prices were changed."""
+        self.live(order)
+
     def tick(self, con_ids: Iterable[int]) -> None:
         """Try the orders of contracts whose market has moved."""
         for order in self._desk.working(con_ids):

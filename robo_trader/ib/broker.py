@@ -23,6 +23,7 @@ from robo_trader.engine.recorder import Recorder
 from robo_trader.errors import BrokerError
 from robo_trader.feeds.bars import BarsFeed
 from robo_trader.ib.book import LiveBook
+from robo_trader.ib.changing import PREVIEW, ChangeWitness, Changing
 from robo_trader.ib.connection import LineDownError
 from robo_trader.ib.desk import OrderDesk, Outgoing
 from robo_trader.ib.executions import (
@@ -30,7 +31,9 @@ from robo_trader.ib.executions import (
     Charged,
     Corrected,
     Filled,
+    Modified,
     Moved,
+    NotModified,
     State,
     Warned,
     split_id,
@@ -42,14 +45,12 @@ from robo_trader.ib.wording import TRAILING, bar_length, good_until, outgoing
 from robo_trader.records import Fill
 from robo_trader.risk.gate import Gate
 
-#: Why an order of a preview ends: it was computed, guarded and journalled.
-PREVIEW = "preview: nothing is sent"
 #: "Your order will not be placed at the exchange until …": of every order outside regular hours.
 _HELD = 399
 _STATUSES = bt.Order.Status
 
 
-class Witness(Protocol):
+class Witness(ChangeWitness, Protocol):
     """Who writes down what becomes of orders; see `robo_trader.journal.live.RunJournal`."""
 
     def state(self, order_id: int, status: str, filled: float, reason: str) -> None: ...
@@ -58,10 +59,8 @@ class Witness(Protocol):
 
     def charge(self, execution: str, amount: Decimal, currency: str) -> None: ...
 
-    def trouble(self, text: str) -> None: ...
 
-
-class IBBroker(Ledger):
+class IBBroker(Changing, Ledger):
     """A broker for Cerebro whose orders go to Interactive Brokers.
 
     `desk` sends; None for a preview, in which every order that passes ends as `PREVIEW`. `refs` has the
@@ -110,8 +109,8 @@ class IBBroker(Ledger):
 
     @property
     def received(self) -> int:
-        """How many orders the strategy has made."""
-        return len(self._submitted_at)
+        """How many orders and changes of orders the strategy has made."""
+        return len(self._submitted_at) + self.changes
 
     def transmit(self, order: Any, check: bool = True) -> Any:
         """Put an order into the outbox; it leaves with the others of this callback."""
@@ -127,6 +126,7 @@ class IBBroker(Ledger):
 
         `opening` says that a bar which starts at this moment has started already.
         """
+        self._send_changes()
         if not self._outbox:
             return
         outbox, self._outbox = self._outbox, []
@@ -157,10 +157,16 @@ class IBBroker(Ledger):
 
         An exit that is on its way out would make a second one an opening, and a replaced order a double.
         """
+        self._hear_of_cancelled()
+        return super()._pass_gate(family)
+
+    def _hear_of_cancelled(self) -> None:
         leaving, self._leaving = self._leaving, {}
         if leaving:
             self.hear_of(leaving)
-        return super()._pass_gate(family)
+
+    def _before_a_change(self, order: Any) -> None:
+        self._hear_of_cancelled()
 
     def _end_group(self, order: Any, outbox: Sequence[Any]) -> None:
         """End the rest of an order's OCO group: what was sent, and what is about to be."""
@@ -189,10 +195,7 @@ class IBBroker(Ledger):
             self._reject(family, PREVIEW)
             return
         try:
-            leaving = [
-                outgoing(order, self._ref(order), self._parent(order), self.group_of(order))
-                for order in family
-            ]
+            leaving = [outgoing(order, *self._names(order)) for order in family]
             refused = self._large(leaving[0])
             if refused:
                 self._reject(family, refused)
@@ -224,8 +227,9 @@ class IBBroker(Ledger):
     def _ref(self, order: Any) -> str:
         return self._refs[self.recorder.order_id(order.ref)]
 
-    def _parent(self, order: Any) -> str:
-        return self._ref(order.parent) if order.parent is not None else ""
+    def _names(self, order: Any) -> tuple[str, str, str]:
+        parent = self._ref(order.parent) if order.parent is not None else ""
+        return self._ref(order), parent, self.group_of(order)
 
     def _reject(self, orders: Iterable[Any], reason: str) -> None:
         for order in orders:
@@ -309,6 +313,8 @@ class IBBroker(Ledger):
                     self._charge(order, cost.exec_id, cost.amount, cost.currency)
                 case Moved():
                     self._move(order, change)
+                case Modified() | NotModified():
+                    self._answered(order, change)
                 case Warned(code=code, text=text):
                     self._warn(order, code, text)
         # What was filled counts in the account's value at once, as a fill at an open does in a backtest.
@@ -327,6 +333,7 @@ class IBBroker(Ledger):
         signed = float(done.size) if done.side == "BUY" else -float(done.size)
         self._paid[split_id(done.exec_id)[0]] = commission
         self.book_fill(order, signed, float(done.price), float(commission), to_ns(done.time))
+        self._keep_open(order)
         self._booked[split_id(done.exec_id)[0]] = len(self.recorder.fills)
         self.recorder.fill(order, to_ns(done.time), signed, float(done.price), float(commission))
         self._witness.fill(self._record(order, done, commission), done.exec_id, None)

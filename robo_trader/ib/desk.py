@@ -17,10 +17,10 @@ from typing import Any
 
 from robo_trader.clock import from_ns
 from robo_trader.errors import BrokerError
-from robo_trader.ib.connection import Connection
+from robo_trader.ib.connection import Connection, LineDownError
 from robo_trader.ib.contracts import Qualified
-from robo_trader.ib.executions import Orders
-from robo_trader.ib.library import at_once
+from robo_trader.ib.executions import Orders, Terms
+from robo_trader.ib.library import as_told, at_once, exact
 from robo_trader.records import Side
 
 #: Backtrader's order types in the broker's words.
@@ -85,6 +85,7 @@ class OrderDesk:
         self._account = account
         self._sent: dict[str, Outgoing] = {}
         self._over: dict[str, int] = {}
+        self._changed_over: dict[str, int] = {}
         #: The highest number that was given to an order.
         self._used = 0
 
@@ -132,6 +133,48 @@ class OrderDesk:
             self._place(ib, own, order.symbol, fields)
 
         self._connection.call(put)
+
+    def modify(self, order: Outgoing, number: int) -> bool:
+        """Change an order that is at the broker to what `order` says, under its own number and reference.
+
+        `number` is the change's own. True once it is on the wire; False where the line broke meanwhile, so
+        that the broker has to be asked. Raises `LineDownError` where the line is down, and `BrokerError`
+        where the order is not this client's to change: then nothing has left.
+        """
+        own, fields = self._number(order.ref), self._fields(order)
+        if not own:
+            raise BrokerError(
+                f"{order.ref} rests under another client id, which alone may change it",
+                hint="cancel it there and make a new order",
+            )
+        if order.type in _TRAILING:
+            del fields["trailStopPrice"]  # It has moved since, and the broker knows how far.
+        fields |= {"parentId": self._number(order.parent), "transmit": True}
+        earlier, left, line = order.ref not in self._sent, False, self._connection.attempt
+        self.orders.change(order.ref, number, terms(order, self._contracts[order.symbol].tick))
+
+        async def put(ib: Any) -> None:
+            nonlocal left
+            if self._connection.attempt != line:
+                raise ConnectionError("the line broke since the change was made")
+            kept = as_told(ib, self._connection.line.client_id, own) if earlier else {}
+            left = True
+            self._place(ib, own, order.symbol, fields | kept)
+
+        arrived = True
+        try:
+            self._connection.call(put)
+        except LineDownError:
+            if not left:
+                self.orders.unchanged(order.ref, "", number)
+                raise
+            arrived = False
+        self._sent[order.ref], self._changed_over[order.ref] = order, line
+        return arrived
+
+    def change_in_flight(self, ref: str) -> bool:
+        """Tell whether a change of an order left over the line as it is now: its answer is still to come."""
+        return self._changed_over.get(ref) == self._connection.attempt
 
     def was_sent(self, ref: str) -> bool:
         """Tell whether an order may have left in this session."""
@@ -198,13 +241,11 @@ class OrderDesk:
         }
         if order.good_until is not None:
             fields |= {"tif": "GTD", "goodTillDate": f"{from_ns(order.good_until):%Y%m%d-%H:%M:%S}"}
-        if order.type in _LIMITED:
-            # Rounding must not make it worse than what was asked for.
-            fields["lmtPrice"] = _on_tick(
-                order.limit, tick, ROUND_FLOOR if order.side == "BUY" else ROUND_CEILING
-            )
-        if order.type in _STOPPED:
-            fields["auxPrice"] = _on_tick(order.stop, tick, ROUND_HALF_EVEN)
+        limit, stop = _limit_and_stop(order, tick)
+        if limit is not None:
+            fields["lmtPrice"] = limit
+        if stop is not None:
+            fields["auxPrice"] = stop
         if order.type in _TRAILING:
             fields["trailStopPrice"] = _on_tick(order.stop, tick, ROUND_HALF_EVEN)
             if order.trail_amount is not None:
@@ -217,6 +258,27 @@ class OrderDesk:
         if order.group:
             fields |= {"ocaGroup": order.group, "ocaType": _CANCEL_WITH_BLOCK}
         return fields
+
+
+def terms(order: Outgoing, tick: float) -> Terms:
+    """Return what the broker will tell of an order, its prices being on their step."""
+    limit, stop = _limit_and_stop(order, tick)
+    return Terms(
+        order.size,
+        None if limit is None else exact(limit),
+        None if stop is None else exact(stop),
+    )
+
+
+def _limit_and_stop(order: Outgoing, tick: float) -> tuple[float | None, float | None]:
+    """Return the prices that an order leaves with, None where its type has none or follows the market."""
+    limit = stop = None
+    if order.type in _LIMITED:
+        # Rounding must not make it worse than what was asked for.
+        limit = _on_tick(order.limit, tick, ROUND_FLOOR if order.side == "BUY" else ROUND_CEILING)
+    if order.type in _STOPPED:
+        stop = _on_tick(order.stop, tick, ROUND_HALF_EVEN)
+    return limit, stop
 
 
 def _plain(size: Decimal) -> float:

@@ -52,6 +52,8 @@ _NOT_FOUND = 10147
 _NOT_CANCELLED = (_NOT_FOUND, 10148)
 #: A request or an order that is not valid, or not allowed.
 _INVALID = 321
+#: Why a change came to nothing that met an order's end.
+_TOO_LATE = "the order was over before it came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,23 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Modified:
+    """The broker holds our order with the values of its change `number`; earlier ones count no more."""
+
+    ref: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The change `number` of our order came to nothing, and `reason` says why; the order is as it was."""
+
+    ref: str
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Adopted:
     """The broker told of an order that was not announced here: another program's, or of a lost journal."""
 
@@ -116,14 +135,24 @@ class Conflict:
     text: str
 
 
-Change = Filled | Corrected | Charged | Moved | Warned | Adopted | Conflict
+Change = Filled | Corrected | Charged | Moved | Warned | Modified | NotModified | Adopted | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order asks for, as it is on the wire."""
+
+    size: Decimal
+    limit: Decimal | None = None
+    stop: Decimal | None = None
 
 
 @dataclass(slots=True)
 class Order:
     """One order and the facts about it. `size` is None where an execution alone told of the order.
 
-    `reported` is the most that a status said was filled.
+    `reported` is the most that a status said was filled. `asked` are changes of it that are on their way, by
+    their numbers.
     """
 
     ref: str
@@ -140,6 +169,7 @@ class Order:
     called_back: bool = False
     state: State = State.CREATED
     fills: dict[str, Execution] = field(default_factory=dict)
+    asked: dict[int, Terms] = field(default_factory=dict)
 
     @property
     def executed(self) -> Decimal:
@@ -151,8 +181,13 @@ class Order:
         """What statuses report as filled beyond the executions: time to ask for executions."""
         return max(self.reported - self.executed, Decimal(0))
 
+    @property
+    def _asked_sizes(self) -> list[Decimal]:
+        return [Decimal(0), *(terms.size for terms in self.asked.values())]
+
     def _compute(self) -> State:
-        if self.size is not None and self.executed >= self.size > 0:
+        # Whether what a change would add is still to come, its answer will tell.
+        if self.size is not None and self.executed >= max(self.size, *self._asked_sizes) > 0:
             return State.FILLED
         if self.refused and not self.executed and (self.ended or self.told in ("", "Inactive")):
             return State.REJECTED
@@ -200,11 +235,17 @@ class Orders:
             self._by_id[client_id, order_id] = order
         return order
 
-    def resize(self, ref: str, size: Decimal) -> tuple[Change, ...]:
-        """Record that our order's size was modified."""
+    def change(self, ref: str, number: int, terms: Terms) -> None:
+        """Record a change of our order before it is sent; numbers rise from change to change."""
+        self._orders[ref].asked[number] = terms
+
+    def unchanged(self, ref: str, reason: str, number: int | None = None) -> tuple[Change, ...]:
+        """Record that the change `number` came to nothing; None: that all that are on their way did."""
         order = self._orders[ref]
-        order.size = size
-        return self._settle(order)
+        gone = [n for n in order.asked if number in (None, n)]
+        for n in gone:
+            del order.asked[n]
+        return (*(NotModified(ref, n, reason) for n in gone), *self._settle(order))
 
     def call_back(self, ref: str) -> None:
         """Record that an order's cancellation was asked for: refusals may be of that from now on."""
@@ -354,21 +395,26 @@ class Orders:
             return ()
         order.reported = max(order.reported, new.filled)
         self._hear(order, new.status)
-        return self._settle(order)
+        return (*(self._too_late(order) if new.status == "Filled" else ()), *self._settle(order))
 
     def _open_order(self, new: OpenOrder) -> tuple[Change, ...]:
         order = self._find(new.ref, new.client_id, new.order_id, new.perm_id)
         changes: list[Change] = []
         if order is None:
             order, changes = self._adopt(new, new.size)
-        if order.size is None or order.executed <= new.size < order.size:
+        told = Terms(new.size, new.limit, new.stop)
+        taken = next((n for n, terms in order.asked.items() if terms == told), None)
+        if taken is not None:
+            order.asked = {n: terms for n, terms in order.asked.items() if n > taken}
+            changes.append(Modified(order.ref, taken))
+        if taken is not None or order.size is None or order.executed <= new.size < order.size:
             # Of a group the broker makes the rest smaller by what was filled.
             order.size = new.size
         if new.status == "Filled":
             # No status has to say so too: what no execution tells of is asked for.
             order.reported = max(order.reported, new.size)
         self._hear(order, new.status)
-        return (*changes, *self._settle(order))
+        return (*changes, *(self._too_late(order) if new.status == "Filled" else ()), *self._settle(order))
 
     def _problem(self, new: Problem) -> tuple[Change, ...]:
         order = self.numbered(new.id)
@@ -380,6 +426,8 @@ class Orders:
             # Parked for good: what cannot be cancelled any more is over.
             order.ended = True
             order.refused = order.refused or f"error {new.code}: {new.text}"
+        if order.asked and order.told and _refuses_a_change(order, new.code):
+            return self.unchanged(order.ref, f"error {new.code}: {new.text}", next(iter(order.asked)))
         # Of an order that nothing was heard of, these say that the broker does not have it.
         unknown = new.code in (_NO_PARENT, _NOT_FOUND) and not order.told and not order.reported
         if new.code == _INVALID and order.called_back:
@@ -388,6 +436,13 @@ class Orders:
             order.refused = f"error {new.code}: {new.text}"
         changes = self._settle(order)
         return changes or ((Warned(order.ref, new.code, new.text),) if not order.state.over else ())
+
+    @staticmethod
+    def _too_late(order: Order) -> tuple[Change, ...]:
+        """An order that is over takes no change any more, nor does one that the broker calls filled."""
+        late = tuple(NotModified(order.ref, n, _TOO_LATE) for n in order.asked)
+        order.asked.clear()
+        return late
 
     @staticmethod
     def _hear(order: Order, status: str) -> None:
@@ -402,12 +457,20 @@ class Orders:
         else:
             self._short.pop(order.ref, None)
         before, after = order.state, order._compute()
+        late = self._too_late(order) if after.over else ()
         if before == after:
-            return ()
+            return late
         order.state = after
         if after is State.INACTIVE:
             self._parked[order.ref] = order
         else:
             self._parked.pop(order.ref, None)
         reason = order.refused if after in (State.REJECTED, State.INACTIVE, State.CANCELLED) else ""
-        return (Moved(order.ref, before, after, reason),)
+        return (*late, Moved(order.ref, before, after, reason))
+
+
+def _refuses_a_change(order: Order, code: int) -> bool:
+    """Tell whether an error about a working order says that it stays as it was."""
+    if code == _INVALID and order.called_back:
+        return False  # The cancellation may be what was refused.
+    return code == _NO_PARENT or (code not in HARMLESS and not 2100 <= code < 2200)

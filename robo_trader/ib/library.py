@@ -44,6 +44,8 @@ LIBRARIES = ("ib_async", "ib_insync")
 UNSET_DOUBLE, UNSET_INTEGER = sys.float_info.max, 2**31 - 1
 #: No market trades smaller parts of a size.
 _DECIMALS = 9
+#: What of an order is not its size or its price, and is lost where a change does not say it again.
+_KEPT = ("tif", "goodTillDate", "parentId", "ocaGroup", "ocaType", "outsideRth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,17 @@ def at_once(ib: Any) -> Iterator[None]:
         del line.sendMsg
     if kept:
         line.sendMsg(b"".join(kept))
+
+
+def as_told(ib: Any, client_id: int, order_id: int) -> dict[str, Any]:
+    """Return what the broker has told of an order besides its size and prices: nothing of an unknown one.
+
+    Who changes an order says all of it again, and an earlier session's validity stands nowhere else.
+    """
+    trade = ib.wrapper.trades.get((client_id, order_id))
+    if trade is None:
+        return {}
+    return {name: getattr(trade.order, name) for name in _KEPT}
 
 
 def exact(value: Any) -> Decimal:

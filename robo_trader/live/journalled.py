@@ -16,6 +16,7 @@ from robo_trader.risk.book import Book
 from robo_trader.risk.exposure import SLACK
 from robo_trader.risk.gate import Gate, settle
 from robo_trader.risk.halt import HALTED, REDUCING, Halt
+from robo_trader.risk.modifying import eases
 from robo_trader.risk.repeats import Entry, Repeats
 
 #: Finds the numbers of the signal and the event that an intent names as its reason.
@@ -51,10 +52,11 @@ class JournalledGate:
             reason = f"the price of order {senseless.order_id} is no number"
             plain = [one if _has_prices(one) else replace(one, limit=None, stop=None) for one in family]
             return self.write([_veto(intent, reason) for intent in plain], exits=True)
-        exits = reduces(family, book)
+        easing = family[0].modifies and eases(family[0], book)
+        exits = easing or reduces(family, book)
         if self.by_operator:
             return self.write([Decision(intent=intent) for intent in family], exits=True)
-        stopped = self._stopped(exits)
+        stopped = "" if easing else self._stopped(exits)
         if stopped:
             decisions = [_veto(intent, stopped) for intent in family]
         else:

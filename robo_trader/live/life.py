@@ -180,7 +180,7 @@ class Life:
         cerebro.addstrategy(self.ref.cls, **self.params)
         restorer = Restorer(
             self.journal, run, connection, orders, contracts, self.account, gate.refs, self.number,
-            desk.in_flight if desk is not None else lambda ref: False,
+            *((desk.in_flight, desk.change_in_flight) if desk is not None else ()),
         )  # fmt: skip
         obeying = Obeying(
             HaltFollower(halts), cerebro, connection, orders, desk, gate,

@@ -107,6 +107,20 @@ class Notes:
         """Write what became of an order."""
         self.journal.order_state(order_id, status, filled=filled, reason=reason)
 
+    def asked(self, order_id: int) -> int:
+        """Return the number of an order's latest change."""
+        return self.journal.asked(order_id)
+
+    def modified(
+        self, order_id: int, number: int, size: float, limit: float | None, stop: float | None
+    ) -> None:
+        """Write that a change of an order holds."""
+        self.journal.modified(order_id, number, size, limit, stop)
+
+    def not_modified(self, order_id: int, number: int, reason: str) -> None:
+        """Write that a change of an order came to nothing."""
+        self.journal.not_modified(order_id, number, reason)
+
     def fill(self, fill: Fill, execution: str, corrects: str | None) -> None:
         """Write an execution."""
         try:

@@ -32,11 +32,15 @@ KINDS = (
     "market", "close", "limit", "stop", "stoplimit", "trail", "traillimit", "bracket", "sellbracket", "oco",
     "oco3,cancel", "valid_date", "valid_delta", "valid_time", "limit,replace", "bracket,cancelall",
     "market,part,reverse,flatten", "target,percent",
+    "limit,stop,stoplimit,modify,modify", "trail,traillimit,modify", "bracket,sellbracket,modify,modify",
+    "oco3,modify,cancel", "valid_date,valid_delta,close,modify,modify",
 )  # fmt: skip
 
 
 def same(strategy: type, what: str, seed: int, risk: str, **params: Any) -> Any:
     words, given, flags = tapes.setting(what, seed)
+    known = strategy.params._getkeys()  # type: ignore[attr-defined]
+    given = {name: value for name, value in given.items() if name in known}
     report = audit_parity(
         strategy, params={**given, **params}, **words,
         flags={**COSTS, "run.seed": seed, "risk.profile": risk, **flags},
@@ -62,3 +66,28 @@ def test_around_the_clock_the_same() -> None:
     kinds = "market,limit,stop,bracket,oco,close,valid_delta,flatten,trail"
     report = same(zoo.Random, "crypto", 1, "off", kinds=kinds, chance=0.6)
     assert report.backtest["fills"] >= 20
+
+
+CHANGES = "limit,stop,stoplimit,bracket,oco,trail,modify,modify,modify,cancel"
+
+
+@pytest.mark.parametrize(
+    ("what", "strategy", "seed", "risk"),
+    [
+        ("daily", "Random", 3, "default"), ("events", "ListeningChain", 4, "off"),
+        ("minutes", "Random", 3, "off"), ("heard", "Listener", 2, "default"), ("future", "Random", 5, "off"),
+    ],
+)  # fmt: skip
+def test_who_changes_orders_at_any_moment_trades_the_same(
+    what: str, strategy: str, seed: int, risk: str
+) -> None:
+    report = same(getattr(zoo, strategy), what, seed, risk, kinds=CHANGES, chance=0.6)
+    assert report.backtest["fills"] >= 8
+    assert report.backtest["decisions"] > report.backtest["orders"], "some were changes"
+
+
+@pytest.mark.parametrize(("what", "risk"), [("daily", "off"), ("daily", "default"), ("minutes", "off")])
+def test_a_limit_that_moves_and_a_stop_that_is_raised(what: str, risk: str) -> None:
+    report = same(zoo.Mover, what, 1, risk)
+    assert report.backtest["fills"] >= 10
+    assert report.backtest["decisions"] > report.backtest["orders"]

@@ -33,6 +33,7 @@ class Random(Strategy):
     def __init__(self) -> None:
         self.working: list[Any] = []
         self.made: dict[int, Any] = {}
+        self.answers: list[bool] = []
         self.may = self.p.kinds.split(",") if self.p.kinds else list(self.ALL)
 
     def notify_order(self, order: Any) -> None:
@@ -155,6 +156,24 @@ class Random(Strategy):
         self.do_cancel(data)
         return self.plain(data, "limit")
 
+    def do_modify(self, data: Any) -> None:
+        """Move the prices of a working order, change its size, or its distance from the market."""
+        mine = [o for o in self.older() if o.data is data]
+        if not mine:
+            return
+        order, step = self.rng.choice(mine), self.p.step
+        off = self.rng.uniform(-1, 1) * self.p.spread * data.close[0]
+        given: dict[str, Any] = {}
+        if order.exectype in (Order.Limit, Order.Stop, Order.StopLimit):
+            given["price"] = tick(order.created.price + off, step)
+        if order.exectype == Order.StopLimit:
+            given["pricelimit"] = tick(order.created.pricelimit + off, step)
+        if order.trailamount:
+            given["trailamount"] = max(tick(order.trailamount * self.rng.uniform(0.5, 1.5), step), step)
+        if self.rng.random() < 0.5:
+            given["size"] = self.rng.randrange(1, self.p.size)
+        self.answers.append(self.broker.modify(order, because="modify", **given))
+
     def do_twice(self, data: Any) -> list[Any]:
         order = self.plain(data, "market")
         other = self.plain(data, "limit")
@@ -180,6 +199,37 @@ class Random(Strategy):
             return None
         trade = self.sell if held > 0 else self.buy
         return trade(data, size=abs(held) // 2)
+
+
+class Mover(Strategy):
+    """Follows the market: every third bar a limit is moved, or a stop raised behind what is held."""
+
+    params = {"size": 20, "step": 0.01, "spread": 0.01, "every": 3}
+
+    def __init__(self) -> None:
+        self.entry: Any = None
+        self.exit: Any = None
+
+    def next(self) -> None:
+        if self.warming_up:
+            return
+        data, p = self.bars[0], self.p
+        close, held = data.close[0], self.getposition(data).size
+        if held and (self.exit is None or not self.exit.alive()):
+            below = tick(close * (1 - 3 * p.spread), p.step)
+            self.exit = self.sell(data, size=held, exectype=Order.Stop, price=below, because="protect")
+        elif not held and (self.entry is None or not self.entry.alive()):
+            below = tick(close * (1 - 3 * p.spread), p.step)
+            self.entry = self.buy(data, size=p.size, exectype=Order.Limit, price=below, because="cheap")
+        elif len(self) % p.every == 0 and not held:
+            size = p.size + len(self) % 7
+            self.broker.modify(
+                self.entry, price=tick(close * (1 - p.spread / 3), p.step), size=size, because="nearer"
+            )
+        elif len(self) % p.every == 0:
+            higher = tick(close * (1 - p.spread / 3), p.step)
+            if higher > self.exit.created.price:
+                self.broker.modify(self.exit, price=higher, because="raise")
 
 
 class Chain(Random):

@@ -18,9 +18,12 @@ from robo_trader.ib.executions import (
     Conflict,
     Corrected,
     Filled,
+    Modified,
     Moved,
+    NotModified,
     Orders,
     State,
+    Terms,
     Warned,
     split_id,
 )
@@ -283,7 +286,63 @@ def test_a_number_that_is_given_again_means_the_new_order() -> None:
 def test_a_smaller_size_may_complete_an_order() -> None:
     orders = announced()
     orders.apply(execution(size=40))
-    assert orders.resize("r1", D(40)) == (Moved("r1", State.WORKING, State.FILLED),)
+    orders.change("r1", 1, Terms(D(40), D(10)))
+    assert orders.apply(open_order(size=D(40), limit=D(10))) == (
+        Modified("r1", 1),
+        Moved("r1", State.WORKING, State.FILLED),
+    )
+
+
+def asked(*sizes: int) -> Orders:
+    """A working order of 100 at 9, and changes of it on their way: to so many at 10."""
+    orders = announced()
+    orders.apply(open_order(limit=D(9)))
+    for number, size in enumerate(sizes, 1):
+        orders.change("r1", number, Terms(D(size), D(10)))
+    return orders
+
+
+def test_a_change_holds_once_the_broker_tells_of_it() -> None:
+    orders = asked(120, 140)
+    assert orders.apply(open_order(limit=D(9))) == (), "that is what it was"
+    assert orders.apply(open_order(size=D(140), limit=D(10))) == (Modified("r1", 2),)
+    orders.apply(execution(size=100))
+    assert state(orders) is State.WORKING
+    orders.apply(execution("b.01", size=40))
+    assert state(orders) is State.FILLED
+
+
+def test_a_refusal_is_the_oldest_changes() -> None:
+    orders = asked(120, 140)
+    assert orders.apply(problem(110)) == (NotModified("r1", 1, "error 110: no"),)
+    assert orders.apply(problem(399)) == (Warned("r1", 399, "no"),)
+    assert orders.apply(open_order(size=D(140), limit=D(10))) == (Modified("r1", 2),)
+    assert orders.apply(problem(201)) == (Warned("r1", 201, "no"),), "nothing is on its way"
+
+
+def test_whether_a_larger_order_is_filled_its_answer_tells() -> None:
+    orders = asked(120)
+    (filled,) = orders.apply(execution(size=100))
+    assert isinstance(filled, Filled) and state(orders) is State.WORKING
+    late = NotModified("r1", 1, "error 104: no")
+    assert orders.apply(problem(104)) == (late, Moved("r1", State.WORKING, State.FILLED))
+
+
+@pytest.mark.parametrize("word", ["Filled", "Cancelled"])
+def test_an_order_that_is_over_takes_no_change(word: str) -> None:
+    orders = asked(120)
+    if word == "Filled":
+        orders.apply(execution(size=100))
+    changes = orders.apply(status(word, 100 if word == "Filled" else 0))
+    assert NotModified("r1", 1, "the order was over before it came") in changes
+    assert orders.get("r1").asked == {} and state(orders).over  # type: ignore[union-attr]
+
+
+def test_changes_that_the_broker_knows_nothing_of_are_given_up() -> None:
+    orders = asked(120, 140)
+    assert orders.unchanged("r1", "lost") == (NotModified("r1", 1, "lost"), NotModified("r1", 2, "lost"))
+    orders.apply(execution(size=100))
+    assert state(orders) is State.FILLED
 
 
 def test_other_messages_change_nothing() -> None:

@@ -215,7 +215,7 @@ class _Comparison:
             self._execution(execution, self.fills.get(name))
         for ref, size in self.filled.items():
             order = self.known[ref]
-            if size > order.size:
+            if size > max(one.size for one in order.may_be):
                 text = f"order {ref}: executions add up to {_plain(size)} of {_plain(order.size)}"
                 self._add("filled", order.symbol, text, _order(order), f"{_plain(size)} filled", _LOOK)
         for symbol, size in strangers.items():
@@ -306,14 +306,16 @@ class _Comparison:
             listed = ", ".join(str(held.perm_id) for held in working)
             text = f"order {order.ref} is at the broker {len(working)} times: {listed}"
             self._add("order", order.symbol, text, _order(order), listed, _CANCEL)
-        full = filled >= order.size > 0
+        # What a change would have added may be there, or not.
+        sizes = [one.size for one in order.may_be]
+        full = filled >= (max(sizes) if working else min(sizes)) > 0
         if working and not full:
             held = working[0]
             if order.status in OVER:
                 text = f"order {order.ref} is over here ({order.status}), and the broker works it"
                 self._add("order", order.symbol, text, order.status, _open(held), _CANCEL)
                 return
-            if self._differs(order, held):
+            if all(self._differs(one, held) for one in order.may_be):
                 text = f"order {order.ref}: the broker has {_open(held)}, the journal {_order(order)}"
                 self._add("order", order.symbol, text, _order(order), _open(held), _CANCEL)
             self.held.append(Held(order, held))

@@ -14,10 +14,12 @@ from typing import Any
 import backtrader as bt
 
 from robo_trader.clock import to_ns
+from robo_trader.engine.modifying import values_of
 from robo_trader.errors import BrokerError
 from robo_trader.ib.broker import IBBroker
 from robo_trader.ib.connection import Connection
 from robo_trader.ib.contracts import Qualified
+from robo_trader.ib.desk import Outgoing, terms
 from robo_trader.ib.executions import Change, Orders, State
 from robo_trader.ib.messages import Commission, Execution, Message
 from robo_trader.ib.snapshot import take_snapshot
@@ -30,6 +32,8 @@ from robo_trader.live.books.reconcile import GONE, OVER, compare
 #: What an order ends with that the broker never saw.
 NEVER = "never sent: the broker does not know its reference"
 DROPPED = "the broker parked it and holds it no more"
+#: Why a change came to nothing that the broker's books know nothing of.
+LOST = "it never arrived: the broker holds the order as it was"
 _KINDS = {name: number for number, name in enumerate(bt.Order.ExecTypes)}
 #: Stands for the order of an earlier session's fill.
 _EARLIER = SimpleNamespace(p=SimpleNamespace(simulated=True), ref=0)
@@ -49,11 +53,12 @@ class Restorer:
         refs: dict[int, str],
         session: int,
         in_flight: Callable[[str], bool] = lambda ref: False,
+        change_in_flight: Callable[[str], bool] = lambda ref: False,
     ) -> None:
         self._journal, self._run, self._connection = journal, run, connection
         self._orders, self._contracts, self._account = orders, contracts, account
         self._refs, self._session = refs, session
-        self._in_flight = in_flight
+        self._in_flight, self._change_in_flight = in_flight, change_in_flight
 
     def begin(self, broker: IBBroker, owner: Any) -> Standing:
         """Book what the journal holds of earlier sessions; before anything else is heard."""
@@ -79,6 +84,8 @@ class Restorer:
             self._orders.announce(order.ref, client_id=client, order_id=0, side=order.side, size=order.size)
             self._refs[order.number] = order.ref
             followed[order.number] = self._follow(broker, order, feeds[order.symbol], owner)
+            if order.status not in OVER:
+                self._doubt(broker, order, followed[order.number])
         _join(broker, stands.orders, followed)
         for fill in stands.fills:
             if fill.execution and fill.symbol in self._contracts:
@@ -111,12 +118,13 @@ class Restorer:
     def _follow(self, broker: IBBroker, stands: StandingOrder, feed: Any, owner: Any) -> Any:
         """Make the order of an earlier session anew, as far as it was filled; late executions find it."""
         kind = bt.BuyOrder if stands.side == "BUY" else bt.SellOrder
+        price, pricelimit = _prices(stands)
         order = kind(
             owner=owner,
             data=feed,
             size=float(stands.size),
-            price=_float(stands.stop if stands.stop is not None else stands.limit),
-            pricelimit=_float(stands.limit) if stands.stop is not None else None,
+            price=price,
+            pricelimit=pricelimit if stands.stop is not None else None,
             exectype=_KINDS.get(stands.type, bt.Order.Market),
             valid=None,
             simulated=True,
@@ -132,6 +140,26 @@ class Restorer:
             order.status = getattr(bt.Order, "Canceled" if stands.status == "Cancelled" else stands.status)
         broker.adopt(stands.ref, order)
         return order
+
+    def _give_up_changes(self, ref: str, heard: Callable[[Sequence[Change]], None]) -> None:
+        """Take back the changes of an order that the broker's books, being asked, say nothing of."""
+        changes = self._orders.unchanged(ref, LOST) if self._orders.get(ref) is not None else ()
+        if changes:
+            heard(changes)
+
+    def _doubt(self, broker: IBBroker, stands: StandingOrder, order: Any) -> None:
+        """Let the broker's word decide about changes that were committed and may never have left."""
+        contract = self._contracts.get(stands.symbol)
+        for change, one in zip(stands.changes, stands.may_be[1:], strict=True):
+            price, pricelimit = _prices(one)
+            asked = values_of(order)._replace(size=float(one.size), price=price, pricelimit=pricelimit)
+            broker.await_answer(order, change.number, asked, values_of(order))
+            if contract is not None:
+                out = Outgoing(
+                    ref=one.ref, symbol=one.symbol, side=one.side, size=one.size, type=one.type,
+                    limit=_float(one.limit), stop=_float(one.stop),
+                )  # fmt: skip
+                self._orders.change(one.ref, change.number, terms(out, contract.tick))
 
     def _execution(self, fill: StandingFill) -> Execution:
         return Execution(
@@ -184,9 +212,13 @@ class Restorer:
             others=siblings(self._journal, self._run.id),
         )
         by_ref = dict(broker.by_ref())
+        for held in found.orders_held:
+            if not self._change_in_flight(held.order.ref):
+                self._give_up_changes(held.order.ref, heard)
         for gone in found.orders_gone:
             if gone.reason == GONE and self._in_flight(gone.order.ref):
                 continue  # Its end would have been told over this line; an answer that lacks it may be wrong.
+            self._give_up_changes(gone.order.ref, heard)
             broker.ended(by_ref.get(gone.order.ref), gone.status, gone.reason)
         for order in found.never_sent:
             known = self._orders.get(order.ref)
@@ -198,9 +230,9 @@ class Restorer:
             broker.wanted_gone.add(order.ref)
         acceptance.record(self._run, found, self._session)
         symbols = {one.name.con_id: symbol for symbol, one in [*self._contracts.items()][::-1]}
-        for held in snapshot.positions:
-            if held.account == self._account and held.con_id in symbols:
-                self._run.position(symbols[held.con_id], float(held.size), float(held.average_cost))
+        for owned in snapshot.positions:
+            if owned.account == self._account and owned.con_id in symbols:
+                self._run.position(symbols[owned.con_id], float(owned.size), float(owned.average_cost))
         return [difference.text for difference in found.differences]
 
 
@@ -229,6 +261,12 @@ def _join(broker: IBBroker, stands: Sequence[StandingOrder], orders: Mapping[int
         if order is not None:
             order.parent = orders.get(one.parent or 0)
             broker._ocoize(order, orders.get(one.oco or 0))
+
+
+def _prices(stands: StandingOrder) -> tuple[float | None, float | None]:
+    """Return an order's `price` and `pricelimit` as Backtrader keeps them."""
+    limit, stop = _float(stands.limit), _float(stands.stop)
+    return (limit, limit) if stop is None else (stop, stop if limit is None else limit)
 
 
 def _float(price: Any) -> float | None:

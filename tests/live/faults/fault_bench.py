@@ -21,6 +21,7 @@ from fault_strategy import OVER, Diary, strategy
 from robo_trader import clock
 from robo_trader.bars.frame import BarFrame
 from robo_trader.calendars import get_calendar
+from robo_trader.engine.recorder import order_prices
 from robo_trader.feeds.bars import to_backtrader_days
 from robo_trader.gateway.build import replay_gateway
 from robo_trader.gateway.embedded import EmbeddedGateway
@@ -160,7 +161,10 @@ def _books(server: GatewayServer) -> Books:
             }  # fmt: skip
     orders: dict[str, list[Any]] = {}
     for order in books.orders.values():
-        about = {"status": order.status, "filled": order.filled, "id": order.order_id, "size": order.quantity}
+        about = {
+            "status": order.status, "filled": order.filled, "id": order.order_id, "size": order.quantity,
+            "prices": (order.limit, order.stop), "group": order.group,
+        }  # fmt: skip
         orders.setdefault(order.values["orderRef"], []).append(about)
     held = {p.contract.symbol: p.size for p in account.positions.values() if p.size}
     return Books(fills, orders, held, account.cash, server.gateway.clock.now())
@@ -289,6 +293,9 @@ def view_wrong(simulated: Simulated, trader: Trader, books: Books | None = None)
             wrong.append(f"{ref} is filled {order.executed.size:g} here, {filled:g} there")
         if order.alive() != (ref in books.alive) and ref not in books.parked:
             wrong.append(f"{ref} is {order.getstatusname()} here, {[o['status'] for o in copies]} there")
+        elif order.alive() and ref in books.alive:
+            here = abs(order.created.size), *order_prices(order)
+            wrong += [f"{ref} is for {here} here, for {o} there" for o in copies if not _same(here, o)]
     wrong += [f"{ref} is at the gateway only" for ref in books.alive - set(by_ref)]
     spent = sum(
         (1 if f["side"] == "BUY" else -1) * Decimal(repr(f["size"])) * Decimal(repr(f["price"]))
@@ -300,6 +307,16 @@ def view_wrong(simulated: Simulated, trader: Trader, books: Books | None = None)
     if abs(books.cash - float(Decimal(repr(CASH)) - spent)) > 1e-6:
         wrong.append(f"the gateway's own cash is {books.cash!r}")
     return wrong
+
+
+def _same(here: tuple[float, float | None, float | None], there: dict[str, Any]) -> bool:
+    """Tell whether an order asks for the same on both sides: prices on their tick, groups as they shrink."""
+    size, *prices = here
+    near = [
+        (a is None) == (b is None) and (a is None or b is None or abs(a - b) < 0.0101)
+        for a, b in zip(prices, there["prices"], strict=True)
+    ]
+    return all(near) and (there["size"] == size or (bool(there["group"]) and there["size"] < size))
 
 
 def notices_wrong(trader: Trader, books: Books, refs: dict[int, str]) -> list[str]:
@@ -355,9 +372,14 @@ def journal_wrong(folder: Path, run: str, books: Books) -> list[str]:
         if not order.size:
             continue
         known.add(order.ref)
+        copies = books.orders.get(order.ref, [])
         if order.status not in OVER:
             alive.add(order.ref)
-        copies = books.orders.get(order.ref, [])
+            here = float(order.size), *(None if p is None else float(p) for p in (order.limit, order.stop))
+            wrong += [
+                f"{order.ref} is for {here} in the journal, for {o}" for o in copies if not _same(here, o)
+            ]  # type: ignore[arg-type]
+        wrong += [f"nobody answered the change {c} of {order.ref}" for c in order.changes]
         if float(order.filled) != sum(o["filled"] for o in copies):
             wrong.append(f"{order.ref} is filled {order.filled} in the journal, {copies} at the gateway")
         if order.status == "Completed" and not any(o["status"] == "Filled" for o in copies):
@@ -456,7 +478,7 @@ def judge(
     assert not wrong, f"{len(wrong)} disagreements: {wrong[:8]}; alerts {trader.alerts[-12:]}"
     return {
         "orders": len(books.orders), "fills": len(books.fills), "bars": trader.diary.count,
-        "notices": len(trader.diary.notices),
+        "notices": len(trader.diary.notices), "changes": sum(trader.diary.changes),
     }  # fmt: skip
 
 

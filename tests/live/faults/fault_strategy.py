@@ -34,6 +34,7 @@ class Diary:
     quiet: bool = False
     probe: bool = False
     probes: list[int] = field(default_factory=list)
+    changes: list[bool] = field(default_factory=list)
     strategy: Any = None
     ended: bool = False
     news: threading.Condition = field(default_factory=threading.Condition)
@@ -122,7 +123,7 @@ class Turns(bt.Strategy):  # type: ignore[misc]
         trade = self.buy if side == "buy" else self.sell
         near = round(price * (1 - up * dice.choice((-0.002, 0.0, 0.0005, 0.002))), 2)
         beyond = round(price * (1 + up * 0.001), 2)
-        match dice.randrange(12):
+        match dice.randrange(15):
             case 0 | 1 | 2:
                 self.mine.append(trade(data=data, size=size))
             case 3 | 4:
@@ -142,10 +143,22 @@ class Turns(bt.Strategy):  # type: ignore[misc]
                 first = trade(data=data, size=size, exectype=bt.Order.Limit, price=near)
                 other = trade(data=data, size=size, exectype=bt.Order.Stop, price=beyond, oco=first)
                 self.mine += [first, other]
+            case 10 | 11 | 12:
+                working = [o for o in self.working() if o.exectype in (bt.Order.Limit, bt.Order.Stop)]
+                if working:
+                    self.change(dice.choice(working))
             case _:
                 working = self.working()
                 if working:
                     self.cancel(dice.choice(working))
+
+    def change(self, order: Any) -> None:
+        """Move an order's price, change its size, or both; now and then so that it is refused."""
+        dice, at = self.dice, order.created.price
+        price = round(at * (1 + dice.choice((-0.002, -0.0005, 0.0005, 0.002))), 2)
+        size = max(1, int(abs(order.created.size)) + dice.choice((-9, -3, 2, 8)))
+        given = dice.choice(({"price": price}, {"size": size}, {"price": price, "size": size}))
+        self.diary.changes.append(self.broker.modify(order, **given))
 
     def notify_order(self, order: Any) -> None:
         done = order.executed

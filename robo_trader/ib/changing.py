@@ -1,0 +1,181 @@
+"""`Changing`: the part of `IBBroker` that changes orders which the broker holds.
+
+A change is judged and journalled like an order, counts here at once, and leaves with the orders of its
+callback. The broker's answer settles it: its own word of the order's values confirms it, an error takes it
+back. What a broken line swallowed is settled by the next comparison with the broker's books, never by
+sending again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+import backtrader as bt
+
+from robo_trader.engine.modifying import REFUSED, Values, put
+from robo_trader.errors import BrokerError
+from robo_trader.ib.executions import Modified, NotModified
+from robo_trader.ib.wording import outgoing
+
+#: Why an order of a preview ends, and a change comes to nothing: it was computed, guarded and journalled.
+PREVIEW = "preview: nothing is sent"
+_OVER = "the order was over before it came"
+
+
+class ChangeWitness(Protocol):
+    """Who writes down what becomes of changes; see `robo_trader.journal.live.RunJournal`."""
+
+    def asked(self, order_id: int) -> int: ...
+
+    def modified(
+        self, order_id: int, number: int, size: float, limit: float | None, stop: float | None
+    ) -> None: ...
+
+    def not_modified(self, order_id: int, number: int, reason: str) -> None: ...
+
+    def trouble(self, text: str) -> None: ...
+
+
+class Changing:
+    """Mixed into `IBBroker`; only Cerebro's thread touches it."""
+
+    # What the broker has.
+    _desk: Any
+    _witness: Any
+    _large: Any
+    _outbox: list[Any]
+    _by_ref: dict[str, Any]
+    _submitted_at: dict[int, int]
+    recorder: Any
+    book: Any
+    now: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: By `ref`: orders whose change is to leave, with its number.
+        self._changed: dict[int, tuple[Any, int]] = {}
+        #: By `ref`: the values that the broker is known to hold while changes of them are on their way.
+        self._held: dict[int, Values] = {}
+        self._asked: dict[int, dict[int, Values]] = {}
+        #: How many changes the strategy has made.
+        self.changes = 0
+
+    def _at_work(self, order: Any) -> Any:
+        there = (*self._by_ref.values(), *self._outbox)
+        return next((o for o in there if o.ref == order.ref and o.alive()), None)
+
+    def _modified(self, order: Any, before: Values, after: Values) -> None:
+        """Let a change leave with this callback's orders; the broker's answer is told."""
+        self.changes += 1
+        number = self._witness.asked(self._number_of(order))
+        if order in self._outbox:
+            self._write_down(order, number, after)
+            self.notify(order)  # type: ignore[attr-defined]
+            return
+        self._submitted_at[order.ref] = max(self._submitted_at[order.ref], self.now)
+        self.await_answer(order, number, after, before)
+        self._changed[order.ref] = order, number
+
+    def await_answer(self, order: Any, number: int, asked: Values, held: Values) -> None:
+        """Remember a change whose answer is to come, and what the order asks for until then."""
+        self._held.setdefault(order.ref, held)
+        self._asked.setdefault(order.ref, {})[number] = asked
+
+    def _send_changes(self) -> None:
+        changed, self._changed = self._changed, {}
+        for order, number in changed.values():
+            why = self._send_change(order, number)
+            if why:
+                self._come_to_nothing(order, number, why)
+
+    def _send_change(self, order: Any, number: int) -> str:
+        """Send a change; return why it was not sent, or an empty text."""
+        if not order.alive():
+            return _OVER
+        if self._desk is None:
+            return PREVIEW
+        ref, parent, group = self._names(order)
+        try:
+            out = outgoing(order, ref, parent, group)
+            more = out.size - Decimal(repr(self._held[order.ref].size))
+            refused: str = self._large(replace(out, size=more)) if more > 0 else ""
+            if not refused and not self._desk.modify(out, number):
+                self._witness.trouble("the line broke while a change left; the broker will be asked for it")
+        except BrokerError as error:
+            return f"not sent: {error.message}"
+        return refused
+
+    def _names(self, order: Any) -> tuple[str, str, str]:
+        """Return an order's reference, its parent's, and its group's name."""
+        raise NotImplementedError
+
+    # -- what the broker says ------------------------------------------------------------------------------
+
+    def _answered(self, order: Any, answer: Modified | NotModified) -> None:
+        if isinstance(answer, NotModified):
+            self._come_to_nothing(order, answer.number, answer.reason)
+            return
+        asked = self._asked.get(order.ref, {})
+        values = asked.get(answer.number)
+        if values is None:
+            return
+        self._held[order.ref] = values
+        self._write_down(order, answer.number, values)
+        self._forget(order, answer.number)
+        if order.alive():
+            self.notify(order)  # type: ignore[attr-defined]
+
+    def _come_to_nothing(self, order: Any, number: int, why: str) -> None:
+        """A change was refused, or did not leave: what the broker holds counts again."""
+        asked = self._asked.get(order.ref, {})
+        if number not in asked:
+            return
+        for n in [n for n in asked if n <= number]:
+            self._witness.not_modified(self._number_of(order), n, why)
+        self._forget(order, number)
+        order.info[REFUSED] = why
+        if why != PREVIEW:
+            name = order.data._name
+            self._witness.trouble(f"{name}: order {self._number_of(order)} stays as it was: {why}")
+        if order.alive():
+            self.notify(order)  # type: ignore[attr-defined]
+
+    def _forget(self, order: Any, number: int) -> None:
+        """Let go of the changes up to `number`; when none is on its way any more, what is held counts."""
+        asked = {n: values for n, values in self._asked.get(order.ref, {}).items() if n > number}
+        if asked:
+            self._asked[order.ref] = asked
+            return
+        self._asked.pop(order.ref, None)
+        put(order, self._held.pop(order.ref))
+        self.recorder.modified(order)
+        self.book.touch(order)
+
+    def _keep_open(self, order: Any) -> None:
+        """An order that is to become smaller is not complete before the broker says that it did."""
+        held = self._held.get(order.ref)
+        if held is not None and order.status == bt.Order.Completed and held.size > abs(order.executed.size):
+            order.status = bt.Order.Partial
+
+    def unanswered(self) -> Mapping[int, Mapping[int, Values]]:
+        """Return the changes of which the broker has not said what became of them, by the orders' `ref`."""
+        return self._asked
+
+    # -- how -----------------------------------------------------------------------------------------------
+
+    def _write_down(self, order: Any, number: int, values: Values) -> None:
+        """Note in the journal that an order has `values` now."""
+        kind = order.exectype
+        limit = stop = None
+        if kind == bt.Order.Limit:
+            limit = values.price
+        elif kind not in (bt.Order.Market, bt.Order.Close):
+            stop = values.price
+            limit = values.pricelimit if kind in (bt.Order.StopLimit, bt.Order.StopTrailLimit) else None
+        self._witness.modified(self._number_of(order), number, values.size, limit, stop)
+
+    def _number_of(self, order: Any) -> int:
+        return int(self.recorder.order_id(order.ref))

@@ -1,0 +1,298 @@
+"""A live session changes working orders: what the broker takes, refuses and never hears of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import backtrader as bt
+import pytest
+
+import robo_trader
+from robo_trader.bars.select import load_bars
+from robo_trader.gateway.build import replay_gateway
+from robo_trader.gateway.embedded import EmbeddedGateway
+from robo_trader.gateway.settings import GatewaySettings
+from robo_trader.ib.connection import Line, LineDownError
+from robo_trader.ib.desk import OrderDesk
+from robo_trader.journal.live import open_journal
+from robo_trader.journal.reading import read_database
+from robo_trader.journal.standing import StandingOrder, standing
+from robo_trader.live.outcome import Outcome, Told
+from robo_trader.live.trading import trade
+from robo_trader.risk.halt import HaltStore
+from robo_trader.state import open_state
+
+QUICK: dict[str, Any] = dict(heartbeat=0.8, retry_first=0.02, retry_most=0.2)
+LOW = 100.0
+#: What a step answers that is to be taken again with the next bar.
+AGAIN = object()
+
+
+@dataclass
+class Diary:
+    """What a strategy does at which bar, and what it was told; the session ends after the last step."""
+
+    steps: list[Callable[[Any], Any]]
+    told: list[tuple[str, float, float, str]] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    order: Any = None
+
+
+class Stepping(robo_trader.Strategy):
+    """Rests a buy limit far below with its first bar, then takes one step a bar."""
+
+    params = (("diary", None),)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def next(self) -> None:
+        diary, self.count = self.p.diary, self.count + 1
+        if self.count == 1:
+            working = self.broker.get_orders_open()
+            diary.order = working[0] if working else None
+            if diary.order is None:
+                diary.order = self.buy(size=10, exectype=bt.Order.Limit, price=LOW, because="cheap")
+        elif diary.steps:
+            answer = diary.steps[0](self)
+            if answer is not AGAIN:
+                diary.answers.append(answer)
+                del diary.steps[0]
+        else:
+            diary.stop.set()
+
+    def notify_order(self, order: Any) -> None:
+        told = (order.getstatusname(), abs(order.created.size), order.created.price)
+        self.p.diary.told.append((*told, order.info.get("refused", "")))
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder of its own, and a line that notices and mends a break within a second."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("robo_trader.live.trading.Line", partial(Line, **QUICK))
+    return tmp_path
+
+
+@pytest.fixture
+def gateway() -> Iterator[EmbeddedGateway]:
+    settings = GatewaySettings(port=0, control_port=0, speed="5d/s", matching="bars", warn_closed=False)
+    bars = load_bars("bundled", ["SPY"])
+    with EmbeddedGateway(lambda: replay_gateway(settings, bars, None, "2016-01-04")) as one:
+        yield one
+
+
+def live(one: EmbeddedGateway, diary: Diary, **more: Any) -> Outcome:
+    words = {"send": True, "account": "DU1234567", "risk": "off", **more}
+    return trade(
+        Stepping, ib=f"127.0.0.1:{one.port}", symbols="SPY", stop=diary.stop, params={"diary": diary},
+        flags={"live.history": 30}, told=Told(alert=lambda a: diary.alerts.append(f"{a.title} {a.text}")),
+        **words,
+    )  # fmt: skip
+
+
+def change(**asked: Any) -> Callable[[Any], Any]:
+    return lambda s: s.broker.modify(s.p.diary.order, **asked)
+
+
+def settled(s: Any) -> Any:
+    """Wait for bars until the broker has answered every change."""
+    return AGAIN if s.broker.unanswered() else None
+
+
+def filled(size: float) -> Callable[[Any], Any]:
+    """Wait for bars until so much of the order was filled."""
+    return lambda s: None if s.p.diary.order.executed.size == size else AGAIN
+
+
+def there(one: EmbeddedGateway) -> tuple[str, float, float]:
+    """How the gateway has the first order."""
+    order = next(iter(one.server.books.orders.values()))
+    return order.status, order.quantity, order.limit or 0.0
+
+
+def in_the_journal(run: str) -> StandingOrder:
+    with open_journal(folder=".robo") as journal:
+        return standing(journal, run).orders[0]
+
+
+def states(run: str) -> list[str]:
+    with open_journal(folder=".robo") as journal, read_database(journal.database) as reader:
+        number = reader.run(run)
+        assert number is not None
+        return [row["state"] for row in reader.modifications(number["number"], 1)]
+
+
+def agree(one: EmbeddedGateway, out: Outcome, size: float, limit: float) -> None:
+    """Gateway, journal and session have the order alike, and nothing is open."""
+    assert there(one) == ("Submitted", size, limit)
+    stands = in_the_journal(out.run_id)
+    assert (float(stands.size), float(stands.limit or 0), stands.changes) == (size, limit, ())
+    assert out.differences == ()
+    assert len(one.control("state")["orders"]) == 1, "it is the same order"
+
+
+def test_a_change_keeps_the_order_and_is_told_when_the_broker_has_it(gateway: EmbeddedGateway) -> None:
+    diary = Diary(
+        [
+            change(price=101.5, because="up"),
+            settled,
+            change(size=25),
+            settled,
+            change(price=102.0, size=5),
+            settled,
+        ]
+    )
+    out = live(gateway, diary)
+    assert diary.answers == [True, None] * 3
+    agree(gateway, out, 5, 102.0)
+    assert diary.told[-3:] == [
+        ("Accepted", 10, 101.5, ""), ("Accepted", 25, 101.5, ""), ("Accepted", 5, 102.0, ""),
+    ]  # fmt: skip
+    assert states(out.run_id) == ["asked", "holds"] * 3
+    assert out.orders == 1
+
+
+def test_what_the_broker_refuses_leaves_the_order_as_it_was(gateway: EmbeddedGateway) -> None:
+    def refused(code: Any) -> Callable[[Any], Any]:
+        def step(s: Any) -> Any:
+            gateway.control("reject", code=code)
+            return change(price=103.0, size=12)(s)
+
+        return step
+
+    codes = ("110", "201", "321", 399)
+    diary = Diary([change(price=101.0), settled, *(step for c in codes for step in (refused(c), settled))])
+    out = live(gateway, diary)
+    agree(gateway, out, 12, 103.0)
+    assert [told[1:3] for told in diary.told[-5:-1]] == [(10, 101.0)] * 4
+    assert [told[3].partition(":")[0] for told in diary.told[-4:]] == [
+        "error 110",
+        "error 201",
+        "error 321",
+        "",
+    ]
+    assert states(out.run_id) == ["asked", "holds", *["asked", "refused"] * 3, "asked", "holds"]
+    assert sum("stays as it was: error" in text for text in diary.alerts) == 3
+
+
+def test_a_change_after_a_partial_fill(gateway: EmbeddedGateway) -> None:
+    def partly(s: Any) -> None:
+        gateway.control("fill", orderId=gateway.control("state")["orders"][0]["id"], qty=4, price=LOW)
+
+    diary = Diary([partly, filled(4), change(size=4), change(size=3), change(size=6), settled])
+    out = live(gateway, diary)
+    assert diary.answers[2:5] == [False, False, True]
+    assert there(gateway) == ("Submitted", 6.0, LOW) and out.positions == {"SPY": 4.0}
+    assert "leaves nothing of it, 4 being filled" in diary.told[-2][3]
+    assert diary.told[-1] == ("Partial", 6.0, LOW, "")
+    assert float(in_the_journal(out.run_id).size) == 6 and out.differences == ()
+
+
+@pytest.mark.parametrize("size", [5, 10, 25])
+def test_an_order_that_is_filled_while_its_change_is_on_its_way(
+    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    modify = OrderDesk.modify
+
+    def late(desk: OrderDesk, order: Any, number: int) -> bool:
+        gateway.control("fill", orderId=gateway.control("state")["orders"][0]["id"], qty=10, price=LOW)
+        return modify(desk, order, number)
+
+    monkeypatch.setattr(OrderDesk, "modify", late)
+    diary = Diary([change(size=size, price=101.0), settled, settled])
+    out = live(gateway, diary)
+    assert diary.told[-1][:2] == ("Completed", 10.0) and out.positions == {"SPY": 10.0}
+    assert [told[0] for told in diary.told].count("Completed") == 1
+    assert states(out.run_id) == ["asked", "refused"] and out.differences == ()
+    assert float(in_the_journal(out.run_id).size) == 10
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_line_that_breaks_before_the_answer(
+    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch, arrives: bool
+) -> None:
+    modify, place = OrderDesk.modify, OrderDesk._place
+
+    def breaking(desk: OrderDesk, order: Any, number: int) -> bool:
+        def cut(desk: Any, ib: Any, own: int, symbol: str, fields: Any) -> None:
+            if arrives:
+                place(desk, ib, own, symbol, fields)
+            ib.client.conn.transport.close()  # What is written already still arrives.
+
+        with monkeypatch.context() as patch:
+            patch.setattr(OrderDesk, "_place", cut)
+            return modify(desk, order, number)
+
+    monkeypatch.setattr(OrderDesk, "modify", breaking)
+    diary = Diary([change(size=20, price=101.0), settled])
+    out = live(gateway, diary)
+    agree(gateway, out, *((20, 101.0) if arrives else (10, LOW)))
+    assert states(out.run_id) == ["asked", "holds" if arrives else "refused"]
+    assert ("never arrived" in diary.told[-1][3]) is not arrives
+
+
+def test_a_change_while_the_line_is_down_is_refused(
+    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any) -> None:
+        raise LineDownError("the line to the broker is down")
+
+    monkeypatch.setattr(OrderDesk, "modify", down)
+    diary = Diary([change(price=101.0), settled])
+    out = live(gateway, diary)
+    agree(gateway, out, 10, LOW)
+    assert diary.told[-1] == ("Accepted", 10, LOW, "not sent: the line to the broker is down")
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_session_that_ends_between_journal_and_answer(
+    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    """The next one asks the broker which values hold; the same order goes on, and can be changed again."""
+    modify = OrderDesk.modify
+
+    def killed(desk: OrderDesk, order: Any, number: int) -> bool:
+        if sent:
+            modify(desk, order, number)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderDesk, "modify", killed)
+        first = live(gateway, Diary([change(size=20, price=101.0), settled]))
+    (pending,) = in_the_journal(first.run_id).changes
+    assert (float(pending.size), float(pending.limit or 0)) == (20, 101.0)
+    diary = Diary([settled, change(price=102.0), settled])
+    out = live(gateway, diary)
+    assert out.run_id == first.run_id
+    agree(gateway, out, 20 if sent else 10, 102.0)
+    assert states(out.run_id) == ["asked", "holds" if sent else "refused", "asked", "holds"]
+
+
+def test_a_halt_lets_an_order_become_smaller_and_not_larger(gateway: EmbeddedGateway, project: Path) -> None:
+    halts = HaltStore(open_state(None, folder=project / ".robo"), project / ".robo" / "HALT")
+
+    def reduce(s: Any) -> None:
+        halts.set("REDUCING", who="the guard", why="look")
+
+    diary = Diary([reduce, change(size=20), change(size=7), change(price=99.0), change(price=101.0), settled])
+    out = live(gateway, diary, risk="default")
+    assert diary.answers[1:5] == [False, True, True, False]
+    agree(gateway, out, 7, 99.0)
+    assert "halt: REDUCING" in diary.told[-1][3]
+
+
+def test_a_preview_changes_nothing_at_the_broker(gateway: EmbeddedGateway) -> None:
+    first = live(gateway, Diary([settled]))
+    diary = Diary([change(price=101.0), settled])
+    out = live(gateway, diary, send=None, account=None)
+    assert out.run_id == first.run_id and not out.sending
+    agree(gateway, out, 10, LOW)
+    assert diary.told[-1] == ("Accepted", 10, LOW, "preview: nothing is sent")
