@@ -132,6 +132,10 @@ class Recorder:
         self._ids[ref] = order_id
         self._first -= 1
 
+    def skip(self, order_id: int) -> None:
+        """Give no new order the id `order_id` or a lower one."""
+        self._first = max(self._first, order_id + 1 - len(self._ids))
+
     def recharge(self, index: int, commission: float) -> None:
         """Note what the fill number `index` cost, once that is known."""
         order, time, size, price, _, because, place = self.fills[index]

@@ -19,6 +19,7 @@ from robo_trader.errors import BrokerError, RefusedError, StrategyError, UsageEr
 from robo_trader.gateway.build import replay_gateway
 from robo_trader.gateway.embedded import EmbeddedGateway
 from robo_trader.gateway.settings import GatewaySettings
+from robo_trader.ib.connection import Connection, Line
 from robo_trader.ib.desk import OrderDesk
 from robo_trader.journal.live import open_journal
 from robo_trader.journal.reading import read_database
@@ -339,6 +340,39 @@ def test_what_nobody_explains_blocks_openings(gateway: Any, project: Path) -> No
     # A journal that knows nothing of it finds ten shares that it cannot explain.
     out = trade(Once, stop=stop, params={"done": stop.set, "bars": 2}, flags={"live.history": 30}, **words)
     assert out.orders == 0 and "SPY" in out.differences[0]
+
+
+class Offers(robo_trader.Strategy):
+    """Offers what it holds, far above the market."""
+
+    params = (("done", None),)
+
+    def next(self) -> None:
+        if self.position:
+            self.sell(size=self.position.size, exectype=bt.Order.Limit, price=900.0)
+            self.p.done()
+
+
+def test_a_reference_that_the_journal_lost_is_not_given_again(gateway: Any) -> None:
+    one, stop = gateway(), threading.Event()
+    words = {"ib": f"127.0.0.1:{one.port}", "symbols": "SPY", "send": True, "account": "DU1234567"}
+    first = trade(Once, stop=stop, params={"done": stop.set}, flags={"live.history": 30}, **words)
+    head = first.run_id.rpartition("-")[2]
+    with Connection(Line(port=one.port)) as line:
+
+        async def lost(ib: Any) -> None:
+            (held,) = await ib.reqPositionsAsync()
+            contract = line.library.contract(conId=held.contract.conId, exchange="SMART")
+            fields = {"action": "SELL", "totalQuantity": 10, "orderType": "LMT", "lmtPrice": 800.0}
+            order = line.library.order(**fields, tif="GTC", orderRef=f"{head}-2")
+            ib.client.placeOrder(ib.client.getReqId(), contract, order)
+
+        line.call(lost)
+        line.time()
+    stop, once = threading.Event(), type("Once", (Offers,), {})  # Of one name, so that the run goes on.
+    second = trade(once, stop=stop, params={"done": stop.set}, flags={"live.history": 30}, **words)
+    assert second.run_id == first.run_id and "not in the journal" in second.differences[0]
+    assert [order["ref"] for order in one.control("state")["orders"]] == [f"{head}-{i}" for i in (1, 2, 3)]
 
 
 # -- wrong words -----------------------------------------------------------------------------------------

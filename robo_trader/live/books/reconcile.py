@@ -165,6 +165,7 @@ class _Comparison:
         #: What other runs traded that their journals do not know yet, by contract.
         self.unheard: dict[int, Decimal] = {}
         self.snapshot, self.contracts, self.account = snapshot, contracts, account
+        self.run = standing.run_id
         self.known = {order.ref: order for order in standing.orders}
         self.fills = {split_id(fill.execution)[0]: fill for fill in standing.fills if fill.execution}
         self.sizes: dict[str, Decimal] = dict(standing.positions)
@@ -172,7 +173,6 @@ class _Comparison:
         self.symbols: dict[int, str] = {}
         for symbol, contract in contracts.items():
             self.symbols.setdefault(contract.name.con_id, symbol)
-        self._own = standing.run_id.rpartition("-")[2]
         self.missed: list[MissedFill] = []
         self.held: list[Held] = []
         self.gone: list[Gone] = []
@@ -183,8 +183,7 @@ class _Comparison:
 
     def ours(self, ref: str) -> bool:
         """Tell whether a reference is one that this run gives."""
-        head, dash, number = ref.rpartition("-")
-        return bool(dash) and head == self._own and number.isdecimal()
+        return number_of(self.run, ref) > 0
 
     # -- executions
 
@@ -394,6 +393,12 @@ class _Comparison:
         self.differences.append(
             Difference(kind=kind, symbol=symbol, text=text, journal=journal, broker=broker, todo=todo)
         )
+
+
+def number_of(run_id: str, ref: str) -> int:
+    """Return the number of the order in the run that a reference names, 0 where it is of another."""
+    head, _, number = ref.rpartition("-")
+    return int(number) if head == run_id.rpartition("-")[2] and number.isdecimal() else 0
 
 
 def _end(ended: CompletedOrder, filled: Decimal) -> str:

@@ -27,7 +27,7 @@ from robo_trader.journal.live import Journal, RunJournal
 from robo_trader.journal.siblings import siblings
 from robo_trader.journal.standing import Standing, StandingFill, StandingOrder, reading, standing
 from robo_trader.live.books import acceptance
-from robo_trader.live.books.reconcile import GONE, OVER, compare
+from robo_trader.live.books.reconcile import GONE, OVER, compare, number_of
 
 #: What an order ends with that the broker never saw.
 NEVER = "never sent: the broker does not know its reference"
@@ -196,6 +196,9 @@ class Restorer:
         differences.
         """
         snapshot = take_snapshot(self._connection, self._account)
+        listed = [*snapshot.open_orders, *snapshot.executions, *snapshot.completed_orders]
+        # An exit that left while the journal was away is not in it after a crash: its reference is taken.
+        broker.recorder.skip(max((number_of(self._run.id, one.ref) for one in listed), default=0))
         changes: list[Change] = []
         books: list[Message] = [*snapshot.open_orders, *snapshot.executions, *snapshot.commissions]
         for told in books:
