@@ -93,7 +93,11 @@ SCHEMA: tuple[Key, ...] = (
     Key("events.sources", "list", (), "events files and event sources to read"),
     Key("events.assume_delay", "duration", "60s", "added to published_at where nobody recorded the arrival"),
     Key("events.every", "duration", "60s", "between two polls of a source that does not say its own"),
-    _unset("events.store", "text", "unset: `.robo/events.sqlite`, and a file in `.robo/news/` for a session"),
+    _unset(
+        "events.store",
+        "text",
+        "database of the event store; unset: `.robo/events.sqlite`, a session's is a file in `.robo/news/`",
+    ),
     Key("intelligence.analyst", "text", "offline", "the analysts behind the role `news`, by comma"),
     Key("intelligence.latency", "duration", "2s", "from an event to its signal in a backtest"),
     Key("risk.profile", "text", "default", "the risk profile: `default`, `off` or a TOML file of limits"),
