@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from robo_trader.cli.parts import Part, parts_of_trades
 from robo_trader.clock import iso, to_ns
 from robo_trader.errors import UsageError
 
 if TYPE_CHECKING:
     from robo_trader.analytics import Trade
-    from robo_trader.cli.story import Part
     from robo_trader.engine.record import OrderRecord
     from robo_trader.journal.reading import Reader
     from robo_trader.records import Fill
@@ -95,8 +95,6 @@ class Tables(Source):
 
     @cached_property
     def _parts(self) -> dict[int, list[Part]]:
-        from robo_trader.cli.story import parts_of_trades
-
         return parts_of_trades(self._run.fills)
 
     def last_order(self) -> int:
@@ -266,8 +264,6 @@ class JournalTables(Source):
 
     @cached_property
     def _parts(self) -> dict[int, list[Part]]:
-        from robo_trader.cli.story import parts_of_trades
-
         return parts_of_trades(self.fills)
 
     def _because(self, fill: dict[str, Any]) -> str:
@@ -310,8 +306,6 @@ def _fill(row: dict[str, Any], because: str) -> Fill:
 
 def _part(row: dict[str, Any], side: str, because: str) -> Part:
     """A fill's share in a trade that was entered on `side`; the position after it tells a reversal."""
-    from robo_trader.cli.story import Part
-
     after = row["position"]
     before = after - (row["size"] if row["side"] == "BUY" else -row["size"])
     fill = _fill(row, because)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from robo_trader.cli import out
 from robo_trader.cli.chain import changes_of, guard_lines, steps_before
+from robo_trader.cli.parts import FLAT, Part
 from robo_trader.clock import from_ns, iso
 from robo_trader.runs.writing import outcome
 
@@ -25,49 +26,7 @@ if TYPE_CHECKING:
     from robo_trader.cli.found import Found
     from robo_trader.cli.sources import JournalTables, Source
     from robo_trader.engine.record import OrderRecord
-    from robo_trader.records import Fill
     from robo_trader.runs import StoredRun
-
-_FLAT = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A fill's share in one trade: the size that entered or left it."""
-
-    fill: Fill
-    role: Literal["entry", "exit"]
-    size: float
-
-
-def parts_of_trades(fills: Iterable[Fill]) -> dict[int, list[Part]]:
-    """Return {trade_id: parts}, numbering trades as `trades.csv` does: by entry, across symbols.
-
-    A fill that reverses a position ends one trade and opens the next.
-    """
-    out: dict[int, list[Part]] = {}
-    held: dict[str, float] = {}
-    current: dict[str, int] = {}
-    for fill in fills:
-        signed = fill.size if fill.side == "BUY" else -fill.size
-        before = held.get(fill.symbol, 0.0)
-        after = before + signed
-        tolerance = _FLAT * max(abs(before), fill.size)
-        left = fill.size
-        if abs(before) > tolerance and before * signed < 0:
-            leaving = min(abs(before), fill.size)
-            out[current[fill.symbol]].append(Part(fill, "exit", leaving))
-            left = fill.size - leaving
-            if abs(after) <= tolerance:
-                after = left = 0.0
-            before = 0.0
-        if left > tolerance:
-            if abs(before) <= tolerance:
-                current[fill.symbol] = len(out) + 1
-                out[current[fill.symbol]] = []
-            out[current[fill.symbol]].append(Part(fill, "entry", left))
-        held[fill.symbol] = after
-    return out
 
 
 def facts_of(found: Found, kind: str, number: int = 0) -> dict[str, Any]:
@@ -235,7 +194,7 @@ def order_story(source: Source, number: int) -> list[str]:
         lines += [f"  order {other.order_id}: {_ask(other)}: {_outcome(other)}" for other in facts["family"]]
     for found in facts["trades"]:
         verb = "entered" if found["role"] == "entry" else "left"
-        part = f" with {size(found['size'])}" if found["size"] < order.filled * (1 - _FLAT) else ""
+        part = f" with {size(found['size'])}" if found["size"] < order.filled * (1 - FLAT) else ""
         trade = found["trade_id"]
         said = f"robo explain trade {trade} --run {facts['run'].rpartition('-')[2]}"
         lines += ["", f"It {verb} trade {trade}{part}: '{said}' tells that story"]
@@ -278,7 +237,7 @@ def _fill_step(part: Part, orders: dict[int, OrderRecord]) -> str:
     order = orders.get(fill.order_id)
     waited = f", {duration(fill.time - from_ns(order.time))} after its order" if order else ""
     cost = f", commission {money(fill.commission)}" if fill.commission else ""
-    of = f" ({size(part.size)} of it here)" if part.size < fill.size * (1 - _FLAT) else ""
+    of = f" ({size(part.size)} of it here)" if part.size < fill.size * (1 - FLAT) else ""
     return f"filled: {fill.side} {size(fill.size)} {fill.symbol} at {price(fill.price)}{of}{cost}{waited}"
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robo_trader.analytics import build_trades
-from robo_trader.cli.story import duration, money, parts_of_trades, price, size
+from robo_trader.cli.parts import parts_of_trades
+from robo_trader.cli.story import duration, money, price, size
 from robo_trader.records import Fill
 
 START = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)
