@@ -235,6 +235,9 @@ def _steps(reader: Reader, run_id: str) -> dict[str, list[Row]]:
     decisions = newest("decisions", _DECISIONS)
     # Each decision has an order; orders behind several decisions back are not among the last.
     orders = {row["decision"]: row for row in newest("orders", 3 * _DECISIONS)}
+    for row in newest("modifications", 6 * _DECISIONS):
+        changed = {"at": row["at"], "because": row["reason"], "changes": row["order_number"]}
+        orders.setdefault(row["decision"], changed)
     open_orders = reader.rows(
         "orders",
         "run = :run AND NOT EXISTS (SELECT 1 FROM order_states s WHERE s.run = orders.run"
@@ -242,13 +245,16 @@ def _steps(reader: Reader, run_id: str) -> dict[str, list[Row]]:
         order=f"number DESC LIMIT {_WORKING}",
         run=number,
     )
-    working = [row | _state(reader, number, row["number"]) for row in open_orders]
+    working = [
+        row | _now_at(reader, number, row["number"]) | _state(reader, number, row["number"])
+        for row in open_orders
+    ]
     return {
         "fills": [_only(row, "at side size symbol price commission order_number") for row in fills],
         "decisions": [
             # The order's time is the market's, as a fill's is; the decision's own is this machine's.
             _only(row, "at side asked decided symbol action reasons repeats")
-            | _only(orders.get(row["number"], {}), "at type because")
+            | _only(orders.get(row["number"], {}), "at type because changes")
             for row in decisions
         ],
         "working": [
@@ -256,6 +262,12 @@ def _steps(reader: Reader, run_id: str) -> dict[str, list[Row]]:
             for row in working
         ],
     }
+
+
+def _now_at(reader: Reader, run: int, order: int) -> Row:
+    """Return what an order was changed to; nothing of one that never was."""
+    held = [row for row in reader.modifications(run, order) if row["state"] == "holds"]
+    return {name: held[-1][name] for name in ("size", "limit_price", "stop_price")} if held else {}
 
 
 def _state(reader: Reader, run: int, order: int) -> Row:

@@ -217,6 +217,7 @@ def _decisions(decisions: Sequence[Row], room: int) -> RenderableType:
         asked, decided = figures.size(row["asked"]), figures.size(row["decided"])
         action = str(row["action"])
         what = f"{action} → {decided}" if action == "resize" else action
+        what += f", change of {row['changes']}" if row.get("changes") else ""
         why = "; ".join(map(str, row.get("reasons") or ())) or str(row.get("because") or "")
         times = f" (×{row['repeats']})" if (row.get("repeats") or 1) > 1 else ""
         rows.append([

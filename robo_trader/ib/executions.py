@@ -181,13 +181,16 @@ class Order:
         """What statuses report as filled beyond the executions: time to ask for executions."""
         return max(self.reported - self.executed, Decimal(0))
 
-    @property
-    def _asked_sizes(self) -> list[Decimal]:
-        return [Decimal(0), *(terms.size for terms in self.asked.values())]
+    def take(self, number: int) -> Modified:
+        """Have the values of the change `number`; those before it are no question any more."""
+        self.size = self.asked[number].size
+        self.asked = {n: terms for n, terms in self.asked.items() if n > number}
+        return Modified(self.ref, number)
 
     def _compute(self) -> State:
         # Whether what a change would add is still to come, its answer will tell.
-        if self.size is not None and self.executed >= max(self.size, *self._asked_sizes) > 0:
+        most = max((terms.size for terms in self.asked.values()), default=Decimal(0))
+        if self.size is not None and self.executed >= max(self.size, most) > 0:
             return State.FILLED
         if self.refused and not self.executed and (self.ended or self.told in ("", "Inactive")):
             return State.REJECTED
@@ -395,7 +398,7 @@ class Orders:
             return ()
         order.reported = max(order.reported, new.filled)
         self._hear(order, new.status)
-        return (*(self._too_late(order) if new.status == "Filled" else ()), *self._settle(order))
+        return (*(self._called_filled(order) if new.status == "Filled" else ()), *self._settle(order))
 
     def _open_order(self, new: OpenOrder) -> tuple[Change, ...]:
         order = self._find(new.ref, new.client_id, new.order_id, new.perm_id)
@@ -405,16 +408,19 @@ class Orders:
         told = Terms(new.size, new.limit, new.stop)
         taken = next((n for n, terms in order.asked.items() if terms == told), None)
         if taken is not None:
-            order.asked = {n: terms for n, terms in order.asked.items() if n > taken}
-            changes.append(Modified(order.ref, taken))
-        if taken is not None or order.size is None or order.executed <= new.size < order.size:
+            changes.append(order.take(taken))
+        elif order.size is None or order.executed <= new.size < order.size:
             # Of a group the broker makes the rest smaller by what was filled.
             order.size = new.size
         if new.status == "Filled":
             # No status has to say so too: what no execution tells of is asked for.
             order.reported = max(order.reported, new.size)
         self._hear(order, new.status)
-        return (*changes, *(self._too_late(order) if new.status == "Filled" else ()), *self._settle(order))
+        return (
+            *changes,
+            *(self._called_filled(order) if new.status == "Filled" else ()),
+            *self._settle(order),
+        )
 
     def _problem(self, new: Problem) -> tuple[Change, ...]:
         order = self.numbered(new.id)
@@ -438,8 +444,23 @@ class Orders:
         return changes or ((Warned(order.ref, new.code, new.text),) if not order.state.over else ())
 
     @staticmethod
+    def _shown_by_fills(order: Order) -> tuple[Change, ...]:
+        """More is filled than was asked for before: a change was taken, though nobody has told of it yet."""
+        if order.size is None or order.executed <= order.size:
+            return ()
+        taken = next((n for n, terms in order.asked.items() if terms.size >= order.executed), None)
+        return () if taken is None else (order.take(taken),)
+
+    def _called_filled(self, order: Order) -> tuple[Change, ...]:
+        """The broker calls an order filled: at the size of a change, which was taken then, or before any."""
+        done = max(order.executed, order.reported)
+        sizes = {terms.size: n for n, terms in order.asked.items()} if done != order.size else {}
+        taken = (order.take(sizes[done]),) if done in sizes else ()
+        return (*taken, *self._too_late(order))
+
+    @staticmethod
     def _too_late(order: Order) -> tuple[Change, ...]:
-        """An order that is over takes no change any more, nor does one that the broker calls filled."""
+        """An order that is over takes no change any more."""
         late = tuple(NotModified(order.ref, n, _TOO_LATE) for n in order.asked)
         order.asked.clear()
         return late
@@ -456,8 +477,9 @@ class Orders:
             self._short[order.ref] = order
         else:
             self._short.pop(order.ref, None)
+        late = self._shown_by_fills(order)
         before, after = order.state, order._compute()
-        late = self._too_late(order) if after.over else ()
+        late += self._too_late(order) if after.over else ()
         if before == after:
             return late
         order.state = after

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -84,10 +85,35 @@ def test_a_session_is_told_with_what_it_did(robo: Any, store: State, still: None
     assert [(row["symbol"], row["action"], float(row["decided"])) for row in session["decisions"]] == [
         ("NVDA", "veto", 0), ("MSFT", "resize", 80), ("AAPL", "allow", 120),
     ]  # fmt: skip
-    assert [(row["number"], row["status"]) for row in session["working"]] == [(2, "Accepted")]
+    (working,) = session["working"]
+    assert (working["number"], working["status"]) == (2, "Accepted")
     shown = " ".join(robo("status").out.split())
     assert "SENDING to a paper account" in shown and "holds 120 AAPL" in shown and "MSFT" not in shown
     assert "trouble: quotes of NVDA are delayed" in shown
+
+
+def test_a_changed_order_is_shown_as_it_is_now(robo: Any, store: State, still: None) -> None:
+    at = datetime(2026, 11, 20, 14, 44, tzinfo=UTC)
+    with open_journal() as journal:
+        run = journal.begin(RUN, mode="paper", strategy="news_momentum")
+        made = Intent(
+            order_id=1, time=at, symbol="MSFT", side="BUY", size=10, type="Limit", limit=400.0, because="dip"
+        )
+        run.decide([Decision(intent=made)])
+        run.order_state(1, "Accepted")
+        for limit, size in ((405.0, 12.0), (410.0, 14.0)):
+            change = replace(made, limit=limit, size=size, modifies=True, because="nearer")
+            run.decide([Decision(intent=change)])
+            if size == 12.0:
+                run.modified(1, run.asked(1), size, limit, None)
+        run.finish("interrupted")
+    beat(store)
+    (session,) = json.loads(robo("status", "--json").out)["sessions"]
+    (working,) = session["working"]
+    assert (float(working["size"]), float(working["limit_price"])) == (12, 405), "410 was not answered"
+    assert [(row.get("changes"), row["because"]) for row in session["decisions"]] == [
+        (1, "nearer"), (1, "nearer"), (None, "dip"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

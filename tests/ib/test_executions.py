@@ -338,6 +338,30 @@ def test_an_order_that_is_over_takes_no_change(word: str) -> None:
     assert orders.get("r1").asked == {} and state(orders).over  # type: ignore[union-attr]
 
 
+@given(told=st.permutations(range(3)))
+def test_a_smaller_order_is_filled_in_whatever_order_that_is_told(told: list[int]) -> None:
+    orders = asked(60)
+    answer = open_order("Filled", size=D(60), limit=D(10))
+    messages = [execution(size=60), status("Filled", 60), answer]
+    changes = [change for i in told for change in orders.apply(messages[i])]
+    assert state(orders) is State.FILLED and Modified("r1", 1) in changes
+    assert not any(isinstance(c, NotModified) for c in changes)
+
+
+@given(told=st.permutations(range(3)), taken=st.booleans())
+def test_fills_and_the_answer_may_come_in_any_order(told: list[int], taken: bool) -> None:
+    orders = asked(120)
+    answer = open_order(size=D(120), limit=D(10)) if taken else problem(104)
+    messages = [execution(size=70), execution("b.01", size=50 if taken else 30), answer]
+    changes = [change for i in told for change in orders.apply(messages[i])]
+    assert state(orders) is State.FILLED
+    order = orders.get("r1")
+    assert order is not None and order.size == (120 if taken else 100) and not order.asked
+    assert [type(c) for c in changes if isinstance(c, Modified | NotModified)] == [
+        Modified if taken else NotModified
+    ]
+
+
 def test_changes_that_the_broker_knows_nothing_of_are_given_up() -> None:
     orders = asked(120, 140)
     assert orders.unchanged("r1", "lost") == (NotModified("r1", 1, "lost"), NotModified("r1", 2, "lost"))

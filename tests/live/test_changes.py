@@ -60,6 +60,8 @@ class Stepping(robo_trader.Strategy):
             diary.order = working[0] if working else None
             if diary.order is None:
                 diary.order = self.buy(size=10, exectype=bt.Order.Limit, price=LOW, because="cheap")
+        elif diary.order.status == bt.Order.Submitted:
+            return  # Two bars may come at once, before the broker has it.
         elif diary.steps:
             answer = diary.steps[0](self)
             if answer is not AGAIN:
