@@ -196,9 +196,11 @@ class Restorer:
         differences.
         """
         snapshot = take_snapshot(self._connection, self._account)
-        listed = [*snapshot.open_orders, *snapshot.executions, *snapshot.completed_orders]
+        refs = [order.ref for order in snapshot.open_orders]
+        refs += [order.ref for order in snapshot.completed_orders]
+        refs += [execution.ref for execution in snapshot.executions]
         # An exit that left while the journal was away is not in it after a crash: its reference is taken.
-        broker.recorder.skip(max((number_of(self._run.id, one.ref) for one in listed), default=0))
+        broker.recorder.skip(max((number_of(self._run.id, ref) for ref in refs), default=0))
         changes: list[Change] = []
         books: list[Message] = [*snapshot.open_orders, *snapshot.executions, *snapshot.commissions]
         for told in books:
