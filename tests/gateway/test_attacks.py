@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import minutely
+from gwbars import minutely
 from gwclient import AAPL, ES, SPY, Client, Closed, eventually, packed, pause, place_order
 
 from robo_trader.gateway.orderwire import read_order

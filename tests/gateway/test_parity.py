@@ -8,7 +8,7 @@ from typing import Any
 
 import backtrader as bt
 import pytest
-from conftest import daily, minutely
+from gwbars import daily, minutely
 from gwclient import SPY
 
 from robo_trader import backtest

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import daily, minutely
+from gwbars import daily, minutely
 from gwclient import AAPL, SPY, Client, Control, eventually
 
 from robo_trader.errors import DataError, UsageError
