@@ -43,6 +43,11 @@ def money(value: Any) -> str:
     return f"{number(value):,.2f}"
 
 
+def limited(row: Mapping[str, Any]) -> str:
+    """Return what a limit is of, and whose where several sessions trade: ``SPY``, ``sma_cross: SPY``."""
+    return f"{row['by']}: {row['scope']}" if row["by"] else str(row["scope"])
+
+
 def limit(row: Mapping[str, Any]) -> list[str]:
     """Return limit, use and headroom of a row of limits as text, in the limit's own unit."""
     from robo_trader.risk.limits import percent

@@ -17,7 +17,7 @@ from robo_trader.cli import halts
 from robo_trader.cli.figures import age
 from robo_trader.errors import RoboError
 from robo_trader.risk.halt import Halt, HaltStore
-from robo_trader.risk.usage import Published, published
+from robo_trader.risk.usage import Published, Usage, of_plain, published
 
 if TYPE_CHECKING:
     from robo_trader.config import Config
@@ -80,6 +80,19 @@ class Session:
         return "SENDING, REAL MONEY" if self.about.get("mode") == "live" else "SENDING to a paper account"
 
     @property
+    def used(self) -> Sequence[tuple[str, Usage]]:
+        """How much of each limit it uses, as it told."""
+        try:
+            return of_plain(self.about.get("used") or ())
+        except (TypeError, ValueError):
+            return ()  # Another version's: what was published last is shown.
+
+    def troubles(self, halt: Halt) -> list[str]:
+        """The last troubles that it told, but for `halt`, which is shown by itself."""
+        told = [str(text) for text in self.about.get("trouble") or ()]
+        return [text for text in told if text != halt.text()]
+
+    @property
     def real(self) -> bool:
         """Whether real money moves."""
         return bool(self.about.get("send")) and self.about.get("mode") == "live"
@@ -111,14 +124,19 @@ class Situation:
 
     @property
     def rows(self) -> list[Row]:
-        """Each limit with its use, those in use first."""
+        """Each limit with its use, those in use first; where several sessions trade, `by` says whose."""
+        using = [session for session in self.current if session.used and not session.stopped]
+        found: list[tuple[str, Sequence[tuple[str, Usage]]]] = [("", self.used.rows)] if self.used else []
+        if len(using) > 1:
+            found = [(str(session.about.get("strategy") or session.name), session.used) for session in using]
         rows: list[Row] = [
             {"rule": rule, "scope": usage.scope, "limit": usage.limit, "used": usage.used,
-             "headroom": usage.headroom, "label": self.limits.get(rule, "")}
-            for rule, usage in (self.used.rows if self.used else ())
+             "headroom": usage.headroom, "label": self.limits.get(rule, ""), "by": by}
+            for by, used in found
+            for rule, usage in used
         ]  # fmt: skip
         told = {row["rule"] for row in rows}
-        empty = {"scope": "", "limit": None, "used": None, "headroom": None}
+        empty = {"scope": "", "limit": None, "used": None, "headroom": None, "by": ""}
         return rows + [
             {"rule": rule, **empty, "label": label} for rule, label in self.limits.items() if rule not in told
         ]

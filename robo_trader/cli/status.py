@@ -17,6 +17,7 @@ from robo_trader.cli.style import coloured, is_terminal
 
 if TYPE_CHECKING:
     from robo_trader.cli.situation import Observer, Session, Situation
+    from robo_trader.risk.halt import Halt
 
 app = single()
 
@@ -79,13 +80,13 @@ def _print(now: Situation) -> None:
     """Print it once, plainly."""
     out.lines(out.strong(out.harmless(now.halt.text())))
     for session in now.current:
-        _print_session(session)
+        _print_session(session, now.halt)
     if now.past:
         out.lines(out.harmless(now.past))
     out.write("")
     columns = [out.Column("limit"), out.Column("of", fold=True)]
     columns += [out.Column(name, right=True) for name in ("limit", "used", "headroom")]
-    out.table(columns, [[row["rule"], row["scope"], *figures.limit(row)] for row in now.rows])
+    out.table(columns, [[row["rule"], figures.limited(row), *figures.limit(row)] for row in now.rows])
     if now.profile == "off":
         out.note("the risk profile is off: nothing is limited", label="warning")
     elif now.used is None:
@@ -96,14 +97,16 @@ def _print(now: Situation) -> None:
         out.note(text, label="warning")
 
 
-def _print_session(session: Session) -> None:
+def _print_session(session: Session, halt: Halt) -> None:
     about = session.about
     told = figures.age(session.seconds)
     told = f"silent for {told}" if session.silent else f"last sign of life {told} ago"
     phase = "stopped, " if session.stopped else ""
     words = [f"{session.name}: {phase}{told}"]
-    words += [f"{about['strategy']}, {session.mode}"] if about.get("strategy") and session.mode else []
-    shown = ("account",) if session.stopped else ("account", "line")  # What has ended has no line.
+    mode = f"was {session.mode}" if session.stopped else session.mode
+    words += [f"{about['strategy']}, {mode}"] if about.get("strategy") and session.mode else []
+    # What has ended has no line, and what is silent does not know of it.
+    shown = ("account",) if session.stopped or session.silent else ("account", "line")
     words += [f"{name} {about[name]}" for name in shown if about.get(name)]
     words += [
         f"{name} {figures.money(about[name])}" for name in ("value", "cash") if about.get(name) is not None
@@ -117,7 +120,7 @@ def _print_session(session: Session) -> None:
     out.lines(out.harmless("; ".join(words)))
     if about.get("blocked"):
         out.lines(out.harmless(f"  no new orders: {about['blocked']}"))
-    for text in about.get("trouble") or ():
-        if str(about.get("blocked") or "-") in str(text):
+    for text in session.troubles(halt):
+        if str(about.get("blocked") or "-") in text:
             continue  # Told in the line above.
         out.lines(out.harmless(f"  trouble: {text}"))

@@ -25,8 +25,8 @@ from robo_trader.risk.halt import ACTIVE, HALTED, Halt
 
 #: From this many columns on, positions stand beside working orders.
 _WIDE = 100
-#: From this many columns on, three facts stand in a line.
-_WIDEST = 116
+#: From this many columns on, three facts stand in a line; below `_NARROW` one.
+_WIDEST, _NARROW = 116, 78
 _HALT = {ACTIVE: "green", HALTED: "bold white on red"}
 _ACTION = {"allow": "green", "resize": "yellow", "veto": "red"}
 _SIDE = {"BUY": "green", "SELL": "magenta"}
@@ -37,25 +37,37 @@ _BROKER = {"NetLiquidation": "account holds", "BuyingPower": "buying power"}
 _TIGHT = 3
 
 
+#: How much is shown: everything; no air and fewer rows; no fills and decisions; two lines for each session.
+_ROOMY, _TIGHTER, _BRIEF, _LINES = range(4)
+
+
 def fitting(now: Situation, console: Console) -> RenderableType:
-    """Return the page, with less air and fewer rows where the terminal has fewer lines."""
-    roomy = page(now, console.width)
-    if len(console.render_lines(roomy)) <= console.height:
-        return roomy
-    return page(now, console.width, tight=True)
+    """Return the page, with the less on it the fewer lines the terminal has."""
+    whole: RenderableType = ""
+    everybody = len(now.current)
+    tries = [(detail, most) for detail in range(_LINES + 1) for most in (None, everybody)]
+    for detail, most in [*tries, *((_LINES, most) for most in range(everybody - 1, -1, -1))]:
+        whole = page(now, console.width, detail, most)
+        if len(console.render_lines(whole)) <= console.height:
+            break
+    return whole
 
 
-def page(now: Situation, columns: int, *, tight: bool = False) -> RenderableType:
-    """Return the whole page for a terminal of so many columns; `tight` leaves out air and older rows."""
+def page(now: Situation, columns: int, detail: int = _ROOMY, most: int | None = None) -> RenderableType:
+    """Return the page for a terminal of so many columns; with `most`, so many sessions and no limits."""
     width = max(40, min(columns, WIDEST))
     parts: list[RenderableType] = [_head(now, width)]
     parts += [Text(f" ! {harmless(text)}", style="yellow") for text in now.problems]
-    parts += [_session(session, now.halt, width, tight) for session in now.current]
+    for session in now.current[:most]:
+        parts += [_session(session, now.halt, width, detail)] if detail < _LINES else _lines(session, width)
+    if left := len(now.current) - len(now.current[:most]):
+        parts.append(Text(f" and {left} more: a taller terminal shows them", style="yellow"))
     if not now.current:
         parts.append(Padding(Text("no session is running here", style="dim"), (1, 1)))
     if now.past:
         parts.append(Text(f" {harmless(now.past)}", style="dim"))
-    parts.append(_limits(now, width, tight))
+    if most is None:
+        parts.append(_limits(now, width, detail))
     return Group(*parts)
 
 
@@ -75,29 +87,32 @@ def _head(now: Situation, width: int) -> RenderableType:
 # -- a session ------------------------------------------------------------------------------------
 
 
-def _session(session: Session, halt: Halt, width: int, tight: bool) -> RenderableType:
+def _session(session: Session, halt: Halt, width: int, detail: int) -> RenderableType:
     about = session.about
     title = Text(f" {harmless(str(about.get('strategy') or session.name))} ", style="bold")
-    if session.mode:
-        title.append(f" {session.mode} ", style=_mode_style(session))
+    if session.stopped or session.mode:
+        title.append(f" {_badge(session)} ", style=_mode_style(session))
         title.append(" ")
-    most = _TIGHT if tight else None
-    parts: list[RenderableType] = [_facts(session, halt, 3 if width >= _WIDEST else 2)]
+    beside = 3 if width >= _WIDEST else 2 if width >= _NARROW else 1
+    parts: list[RenderableType] = [_facts(session, halt, beside)]
     if about.get("blocked"):
         parts.append(Text(f"! no new orders: {harmless(str(about['blocked']))}", style="bold red"))
-    parts += [Text(f"! {harmless(str(text))}", style="yellow") for text in about.get("trouble") or ()]
+    parts += [Text(f"! {harmless(text)}", style="yellow") for text in session.troubles(halt)]
+    if session.stopped:  # What it did is told by 'robo explain'; what it left at the broker counts.
+        detail = max(detail, _BRIEF)
+    most, room = None if detail == _ROOMY else _TIGHT, width - 4
     blocks = [
-        _positions(about.get("positions") or {}, about.get("quotes") or {}, tight),
-        _working(session.working[:most]),
+        _positions(about.get("positions") or {}, about.get("quotes") or {}, detail),
+        _working(session.working[:most], room),
     ]
     if width >= _WIDE:
-        beside = Table.grid(padding=(0, 4))
-        beside.add_row(*blocks)
-        blocks = [beside]
-    if session.fills or session.decisions:
-        blocks += [_fills(session.fills[:most]), _decisions(session.decisions[:most], width - 4)]
+        grid = Table.grid(padding=(0, 4))
+        grid.add_row(*blocks)
+        blocks = [grid]
+    if detail < _BRIEF and (session.fills or session.decisions):
+        blocks += [_fills(session.fills[:most], room), _decisions(session.decisions[:most], room)]
     for block in blocks:
-        parts += [block] if tight else [Text(), block]
+        parts += [Text(), block] if detail == _ROOMY else [block]
     border = "red" if session.silent else "dim" if session.stopped else "cyan"
     under = Text(f" {harmless(session.name)} ", style="dim")
     return Panel(
@@ -106,7 +121,34 @@ def _session(session: Session, halt: Halt, width: int, tight: bool) -> Renderabl
     )  # fmt: skip
 
 
+def _lines(session: Session, width: int) -> list[Text]:
+    """Return all that matters of a session in two lines."""
+    about = session.about
+    first = Text.assemble(" ", (harmless(str(about.get("strategy") or session.name)), "bold"), " ")
+    first.append(f" {_badge(session)} ", style=_mode_style(session)).append(" ").append_text(_alive(session))
+    held = ", ".join(f"{figures.size(size)} {symbol}" for symbol, size in _held(about))
+    words = [f"value {figures.money(about['value'])}"] if about.get("value") is not None else []
+    words += [f"holds {held}" if held else "no position", f"{len(session.working)} working orders"]
+    second = Text("    ").append("no new orders  " if about.get("blocked") else "", style="bold red")
+    second.append(harmless("  ".join(words)))
+    for line in (first, second):
+        line.truncate(width, overflow="ellipsis")
+    return [first, second]
+
+
+def _held(about: Mapping[str, Any]) -> list[tuple[str, float]]:
+    held = about.get("positions") or {}
+    return [(symbol, figures.number(size)) for symbol, size in sorted(held.items()) if figures.number(size)]
+
+
+def _badge(session: Session) -> str:
+    """Return what becomes of its orders: whatever it was told, what has stopped sends nothing."""
+    return "STOPPED" if session.stopped else session.mode
+
+
 def _mode_style(session: Session) -> str:
+    if session.stopped:
+        return "bold black on white"
     if not session.about.get("send"):
         return "bold black on cyan"
     return "bold white on red" if session.real else "bold black on green"
@@ -116,8 +158,12 @@ def _facts(session: Session, halt: Halt, beside: int) -> RenderableType:
     about = session.about
     facts: list[tuple[str, Text]] = [("session", _alive(session))]
     line = about.get("line")
-    if line and not session.stopped:  # What has ended has no line.
-        facts.append(("line", Text(f"● {line}", style="green" if line == "up" else "bold red")))
+    if session.stopped:  # What has ended has no line.
+        facts += [("was", _said(session.mode))] if session.mode else []
+    elif line:
+        known = Text(f"● {line}", style="green" if line == "up" else "bold red")
+        # Nobody knows the line of a session that gives no sign of life.
+        facts.append(("line", Text("was up", style="dim") if session.silent and line == "up" else known))
     if about.get("ib"):
         client = f", client {about['client_id']}" if about.get("client_id") is not None else ""
         facts.append(("gateway", _said(f"{about['ib']}{client}")))
@@ -158,10 +204,11 @@ def _alive(session: Session) -> Text:
     return Text.assemble((f"● {harmless(phase)}", "green"), (f", {told} ago", "dim"))
 
 
-def _positions(held: Mapping[str, Any], quotes: Mapping[str, Any], tight: bool) -> RenderableType:
+def _positions(held: Mapping[str, Any], quotes: Mapping[str, Any], detail: int) -> RenderableType:
     """Return what is held and what it is quoted at, and the quotes of what is not held."""
     rows = []
-    for symbol in sorted({*quotes, *(symbol for symbol, size in held.items() if figures.number(size))}):
+    held = {symbol: size for symbol, size in held.items() if figures.number(size)}
+    for symbol in sorted({*quotes, *held}):
         size, quote = figures.number(held.get(symbol)), quotes.get(symbol) or {}
         style = "green" if size > 0 else "magenta"
         rows.append([
@@ -169,13 +216,12 @@ def _positions(held: Mapping[str, Any], quotes: Mapping[str, Any], tight: bool) 
             *(_said(figures.price(quote[side]) if quote.get(side) else "–") for side in ("bid", "ask")),
             _flags(quote),
         ])  # fmt: skip
-    if tight and held:
+    if detail >= _BRIEF or (detail == _TIGHTER and held):
         line = Text.assemble(("Positions  ", "bold"))
         for row in rows:
-            if row[0].plain not in held:
-                continue
-            line.append_text(row[0]).append(" ").append_text(row[1]).append("  ")
-        return line
+            if row[0].plain in held:
+                line.append_text(row[0]).append(" ").append_text(row[1]).append("  ")
+        return line if held else line.append("none", style="dim")
     heads = ("symbol", ">size", ">bid", ">ask", "") if quotes else ("symbol", ">size")
     return _block("Positions", heads, [row[: len(heads)] for row in rows], "none")
 
@@ -186,7 +232,7 @@ def _flags(quote: Mapping[str, Any]) -> Text:
     return Text(" ".join(words), style="bold red" if "halted" in words else "yellow")
 
 
-def _working(orders: Sequence[Row]) -> RenderableType:
+def _working(orders: Sequence[Row], room: int) -> RenderableType:
     rows = []
     for row in orders:
         price = row.get("limit_price") if row.get("limit_price") is not None else row.get("stop_price")
@@ -196,19 +242,19 @@ def _working(orders: Sequence[Row]) -> RenderableType:
             _said(row["type"]), _said("–" if price is None else figures.price(price)), _said(filled),
             _said(row["status"]),
         ])  # fmt: skip
-    heads = (">order", "", ">size", "symbol", "type", ">price", ">filled", "status")
-    return _block("Working orders", heads, rows, "none")
+    heads = (">order", "", ">size", "symbol", "?type", ">price", "?>filled", "status")
+    return _block("Working orders", heads, rows, "none", room)
 
 
-def _fills(fills: Sequence[Row]) -> RenderableType:
+def _fills(fills: Sequence[Row], room: int) -> RenderableType:
     rows = [
         [_said(_clock(row["at"])), _side(row["side"]), _said(figures.size(row["size"])), _said(row["symbol"]),
          _said(figures.price(row["price"])), _said(figures.money(row["commission"])),
          _said(row["order_number"])]
         for row in fills
     ]  # fmt: skip
-    heads = ("at", "", ">size", "symbol", ">price", ">commission", ">order")
-    return _block("Last fills", heads, rows, "none yet")
+    heads = ("at", "", ">size", "symbol", ">price", "?>commission", ">order")
+    return _block("Last fills", heads, rows, "none yet", room)
 
 
 def _decisions(decisions: Sequence[Row], room: int) -> RenderableType:
@@ -224,6 +270,13 @@ def _decisions(decisions: Sequence[Row], room: int) -> RenderableType:
             _said(_clock(row["at"])), _side(row["side"]), _said(asked), _said(row["symbol"]),
             Text(what + times, style=_ACTION.get(action, "")), _said(why),
         ])  # fmt: skip
+    if room < _NARROW - 4 and rows:  # A reason cut after a word is none: each has a line of its own.
+        lines: list[Text] = [Text("Last decisions", style="bold")]
+        for *cells, reason in rows:
+            lines += [Text("  ").join(cells), Text("  ").append_text(reason)]
+        for line in lines:
+            line.truncate(room, overflow="ellipsis")
+        return Group(*lines)
     heads = ("at", "", ">asked", "symbol", "guard", "why")
     return _block("Last decisions", heads, rows, "none yet", room)
 
@@ -231,20 +284,24 @@ def _decisions(decisions: Sequence[Row], room: int) -> RenderableType:
 # -- limits ---------------------------------------------------------------------------------------
 
 
-def _limits(now: Situation, width: int, tight: bool) -> RenderableType:
+def _limits(now: Situation, width: int, detail: int) -> RenderableType:
     if now.profile == "off":
         return Text(" the risk profile is off: nothing is limited", style="bold yellow")
-    busy = [row for row in now.rows if row["used"] or (row["used"] is not None and not tight)]
+    busy = [row for row in now.rows if row["used"] or (row["used"] is not None and detail == _ROOMY)]
     rows = [
-        [_said(row["rule"]), _said(row["scope"]), *map(_said, figures.limit(row)), _bar(row)] for row in busy
+        [_said(row["rule"]), _said(figures.limited(row)), *map(_said, figures.limit(row)), _bar(row)]
+        for row in busy
     ]
-    idle = [
-        f"{row['rule']} {figures.limit(row)[0]}".removesuffix(" –") for row in now.rows if row not in busy
-    ]
+    rules = {row["rule"] for row in busy}
+    idle = dict.fromkeys(
+        f"{row['rule']} {figures.limit(row)[0]}".removesuffix(" –")
+        for row in now.rows
+        if row["rule"] not in rules
+    )
     parts: list[RenderableType] = []
     used = f"used as of {now.used.at:%H:%M:%S}Z" if now.used else "use is not published yet"
     if rows:
-        parts.append(_table(("limit", "of", ">limit", ">used", ">headroom", ""), rows))
+        parts.append(_table(("limit", "of", ">limit", ">used", "?>headroom", ""), rows, width - 4))
     if idle:
         parts.append(Text.assemble(("not in use  " if rows else "", "dim"), harmless(" · ".join(idle))))
     return Panel(
@@ -272,16 +329,24 @@ def _block(
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Text]], room: int = WIDEST) -> Table:
-    """Return a table; a heading that begins with ``>`` is of numbers, the last one's cells are cut to fit."""
+    """Return a table; a heading that begins with ``>`` is of numbers, the last one's cells are cut to fit.
+
+    A column whose heading begins with ``?`` is left out where there is no room for all, the last one first.
+    """
+    widths = [max(len(head.lstrip("?>")), *(row[i].cell_len for row in rows)) for i, head in enumerate(heads)]
+    kept = list(range(len(heads)))
+    for i in reversed(range(len(heads))):
+        if heads[i].startswith("?") and sum(2 + widths[k] for k in kept) - 2 > room:
+            kept.remove(i)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-    for head in heads:
-        side: Literal["left", "right"] = "right" if head.startswith(">") else "left"
-        table.add_column(head.lstrip(">"), justify=side, no_wrap=True)
-    for i, head in enumerate(heads[:-1]):
-        room -= 2 + max(len(head.lstrip(">")), *(row[i].cell_len for row in rows))
+    for i in kept:
+        name = heads[i].lstrip("?")
+        side: Literal["left", "right"] = "right" if name.startswith(">") else "left"
+        table.add_column(name.lstrip(">"), justify=side, no_wrap=True)
+    room -= sum(2 + widths[i] for i in kept[:-1])
     for row in rows:
         row[-1].truncate(max(room, 8), overflow="ellipsis")
-        table.add_row(*row)
+        table.add_row(*(row[i] for i in kept))
     return table
 
 

@@ -14,7 +14,7 @@ from robo_trader.clock import from_ns
 from robo_trader.errors import StateError, UsageError
 from robo_trader.journal.live import RunJournal
 from robo_trader.journal.session_rows import BEAT_SECONDS
-from robo_trader.risk.usage import Usage, publish
+from robo_trader.risk.usage import Usage, plain, publish
 from robo_trader.state import State
 
 #: Seconds between two signs of life in the state store.
@@ -48,7 +48,8 @@ class Pulse:
         if now < self._next and not at_once:
             return False
         self._next = now + EVERY
-        about = dict(self._about())
+        usage = self._usage()
+        about = {**self._about(), "used": plain(usage)}
         try:
             self._state.heartbeat(f"session/{self._journal.id}", **about)
             self._silent = False
@@ -56,7 +57,7 @@ class Pulse:
             if not self._silent:
                 self._trouble(f"no sign of life could be given: {error}")
             self._silent = True
-        self._show_limits()
+        self._show_limits(usage)
         if now >= self._next_row or at_once:
             self._next_row = now + BEAT_SECONDS
             market = about.get("market_ns")
@@ -68,9 +69,8 @@ class Pulse:
         with suppress(StateError):  # Told already, and nobody misses it.
             self._state.forget(f"session/{self._journal.id}")
 
-    def _show_limits(self) -> None:
-        """Leave the use of each limit where `robo status` finds it."""
-        rows = self._usage()
+    def _show_limits(self, rows: Sequence[tuple[str, Usage]]) -> None:
+        """Leave the use of each limit where `robo status` finds it when the session is over."""
         if rows and not self._silent:
             with suppress(StateError):  # The next sign of life tells of it.
                 publish(self._state, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -48,10 +48,19 @@ def ratio(money: float, value: float) -> float:
     return money / value if value > 0 else (float("inf") if money > 0 else 0.0)
 
 
+def plain(rows: Iterable[tuple[str, Usage]]) -> list[list[Any]]:
+    """Return usage, as `Guard.usage` returns it, as JSON can hold it; `of_plain` reads it."""
+    return [[rule, row.scope, _finite(row.used), row.limit] for rule, row in rows]
+
+
+def of_plain(stored: Iterable[Sequence[Any]]) -> list[tuple[str, Usage]]:
+    """Return what `plain` wrote."""
+    return [(rule, Usage(scope, float(used), float(limit))) for rule, scope, used, limit in stored]
+
+
 def publish(state: State, rows: Iterable[tuple[str, Usage]]) -> None:
     """Leave usage, as `Guard.usage` returns it, in the state store; a `StateError` passes."""
-    found = [[rule, row.scope, _finite(row.used), row.limit] for rule, row in rows]
-    state.put(KEY, {"at": clock.iso(clock.to_ns(clock.now())), "rows": found})
+    state.put(KEY, {"at": clock.iso(clock.to_ns(clock.now())), "rows": plain(rows)})
 
 
 def published(state: State) -> Published | None:
@@ -60,8 +69,7 @@ def published(state: State) -> Published | None:
     if stored is None:
         return None
     value: dict[str, Any] = stored.value
-    rows = [(rule, Usage(scope, float(used), float(limit))) for rule, scope, used, limit in value["rows"]]
-    return Published(datetime.fromisoformat(value["at"]), rows)
+    return Published(datetime.fromisoformat(value["at"]), of_plain(value["rows"]))
 
 
 def _finite(used: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,11 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from robo_trader import clock
+from robo_trader.cli.situation import Observer
+from robo_trader.cli.watch import fitting
+from robo_trader.config import load_config
 from robo_trader.journal.live import open_journal
 from robo_trader.records import Decision, Fill, Intent
-from robo_trader.risk.usage import Usage, publish
+from robo_trader.risk.usage import Usage, plain, publish
 from robo_trader.state import State, open_state
 
 pty = pytest.importorskip("pty")
@@ -203,7 +209,9 @@ class Terminal:
 
     def until(self, words: str) -> None:
         """Read until `words`, a pattern, are on the screen; a page may come in several reads."""
+        end = time.monotonic() + 60
         while not re.search(words, self.text):
+            assert time.monotonic() < end, f"{words!r} never came: {self.text[-2000:]}"
             ready, _, _ = select.select([self._ours], [], [], 60)
             assert ready, f"{words!r} never came: {self.text[-2000:]}"
             self._raw += os.read(self._ours, 65_536)
@@ -277,6 +285,69 @@ def test_the_page_fits_a_small_terminal_and_survives_a_journal_that_goes(
     (home / ".robo" / "journal.sqlite").write_bytes(b"this is no database" * 100)
     screen.until("orders and fills are not shown")
     assert screen.interrupt() == 0
+
+
+def screen_of(lines: int, columns: int) -> list[str]:
+    """Return the page of what goes on now as a terminal of that size shows it."""
+    console = Console(width=columns, height=lines, file=io.StringIO(), legacy_windows=False)
+    console.print(fitting(Observer(load_config(None)).look(), console))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # the StringIO of above
+
+
+def test_what_has_stopped_sends_nothing(robo: Any, store: State) -> None:
+    write_steps()
+    beat(store, ago=60, phase="stopped")
+    page = "\n".join(screen_of(50, 100))
+    assert " STOPPED " in page and "was" in page and "● up" not in page
+    assert page.count("SENDING to a paper account") == 1 and "Last fills" not in page
+    # What it left behind is shown all the same.
+    assert re.search(r"Positions +AAPL 120", page) and "Accepted" in page
+    text = " ".join(robo("status").out.split())
+    assert "stopped, " in text and "was SENDING to a paper account" in text
+
+
+def test_the_line_of_a_silent_session_is_not_known(robo: Any, store: State) -> None:
+    beat(store, ago=30)
+    assert "● up" not in "\n".join(screen_of(50, 100)) and "line up" not in robo("status").out
+
+
+def test_the_halt_is_told_once(robo: Any, store: State) -> None:
+    store.put("halt", {"state": "HALTED", "who": "me", "when": "2026-11-20T15:00:00Z", "why": "look at it"})
+    told = Observer(load_config(None)).look().halt.text()
+    beat(store, trouble=[told, "quotes are late"])
+    page = "\n".join(screen_of(50, 118))
+    assert page.count("look at it") == 1 and "quotes are late" in page
+    assert robo("status").out.count("look at it") == 1
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+@pytest.mark.parametrize("lines", [4, 10, 24, 50, 200])
+def test_the_page_fits_and_figures_are_whole(store: State, lines: int, columns: int) -> None:
+    write_steps()
+    for i in range(3):
+        beat(store, name=f"session/{i}", strategy=f"strategy_{i}", value=101234.5 + i)
+    shown = screen_of(lines, columns)
+    page = "\n".join(shown)
+    assert len(shown) <= lines and max(map(len, shown)) <= columns
+    for i in range(3):
+        told = f"101,23{4 + i}.50" in page
+        assert told or re.search(r"and \d more: a taller terminal", page)
+    if lines == 200:
+        assert "11-20 14:44:00" in page and "187.40" in page and "Accepted" in page and "sector 30 %" in page
+
+
+def test_each_of_several_sessions_has_limits_of_its_own(robo: Any, store: State) -> None:
+    for name, used in (("one", 0.09), ("two", 0.05)):
+        rows = [("position", Usage("AAPL", used, 0.1))]
+        publish(store, rows)
+        beat(store, name=f"session/{name}", strategy=name, used=plain(rows))
+    found = json.loads(robo("status", "--json").out)["limits"]
+    assert [(row["by"], row["used"]) for row in found if row["used"] is not None] == [
+        ("one", 0.09),
+        ("two", 0.05),
+    ]
+    page = "\n".join(screen_of(80, 100))
+    assert "one: AAPL" in page and "two: AAPL" in page and "two: AAPL" in robo("status").out
 
 
 def test_json_is_one_object_a_line(home: Path, store: State) -> None:
