@@ -229,7 +229,7 @@ class ControlPort:
     def _set(self, asked: dict[str, Any]) -> None:
         gateway, faults = self._gateway, self._gateway.faults
         faults.change(asked)
-        if "hold_status" in asked and faults.hold_status is False:
+        if "hold_status" in asked and not faults.hold_status:
             gateway.reports.release_statuses()
         if "partial" in asked:
             gateway.desk.unstick()

@@ -1,6 +1,7 @@
 """What is wrong with the gateway just now: everything that the control port can set.
 
 `set` changes any field of `Faults` by its name; a value of the wrong kind is refused with the right one.
+null puts a field back.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ def _checked(name: str, value: Any) -> Any:
     if name in _FLAGS:
         return _flag(name, value)
     if name in _LISTS:
+        if value is None:
+            return []
         if not isinstance(value, list) or not all(_whole(item) for item in value):
             raise UsageError(f"{name} must be a list of ids, not {value!r}")
         return list(value)

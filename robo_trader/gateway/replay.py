@@ -2,8 +2,8 @@
 
 Each symbol becomes one contract; where several time frames are given, the finest is replayed. Contract
 ids are a fixed function of the instrument, those of the demo universe where it knows the stock, so
-that books survive a restart with more symbols. An option, or a future without an expiry in its symbol,
-has no place here and is left out with a note.
+that books survive a restart with more symbols. An option has no place here and is left out with a note;
+a future has no expiry.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -451,6 +452,29 @@ def test_bad_commands_are_answered(demo: Any, commands: Any, line: bytes, said: 
     answer = control.raw(line)
     assert answer["ok"] is False and said in answer["error"]
     assert control("state")["sessions"] == []
+
+
+def test_null_puts_a_fault_back(demo: Any, commands: Any) -> None:
+    gateway = demo()
+    control = commands(gateway)
+    before = asdict(gateway.server.gateway.faults)
+    control("set", halted=[1], mute=[4], taken=[2], partial={"slices": 3}, readonly=True, comm_delay=2)
+    assert asdict(gateway.server.gateway.faults) != before
+    control("set", **dict.fromkeys(before))
+    assert asdict(gateway.server.gateway.faults) == before
+
+
+@pytest.mark.parametrize("released", [None, 0, False])
+def test_held_statuses_come_however_the_hold_ends(
+    demo: Any, connect: Any, commands: Any, released: Any
+) -> None:
+    gateway = demo()
+    client, control = connect(gateway), commands(gateway)
+    control("set", hold_status=True)
+    number = client.order()
+    client.expect(11)
+    control("set", hold_status=released)
+    client.status(number, "Filled")
 
 
 def test_an_endless_command_ends_its_connection_only(demo: Any, commands: Any) -> None:
