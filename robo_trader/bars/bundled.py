@@ -41,7 +41,7 @@ def bundled_bars(
                 f"{symbol} is not among the bundled symbols",
                 hint=did_you_mean(symbol, BUNDLED_SYMBOLS) or f"there are {', '.join(BUNDLED_SYMBOLS)}",
             )
-    frames = load_folder(_FOLDER / "bars", wanted, _with_sectors(settings or BarSettings()), None, None)
+    frames = load_folder(_FOLDER / "bars", wanted, _with_sectors(settings or BarSettings()))
     return [_named(frame) for frame in frames]
 
 

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from robo_trader.bars.build import build
 from robo_trader.bars.csv_fast import read_fast
 from robo_trader.bars.csv_layout import encoding_of, layout_of
@@ -135,17 +133,7 @@ def _with_length(symbol: str, by_name: dict[str, Path]) -> Path | None:
 
 
 def load_folder(
-    path: str | Path,
-    symbols: Sequence[str] | None = None,
-    settings: BarSettings | None = None,
-    start: np.datetime64 | None = None,
-    end: np.datetime64 | None = None,
+    path: str | Path, symbols: Sequence[str] | None = None, settings: BarSettings | None = None
 ) -> list[BarFrame]:
-    """Return one frame per symbol, in the order asked for (by name where `symbols` is None).
-
-    `start` and `end` are session dates, both included.
-    """
-    from robo_trader.bars.select import cut
-
-    frames = [read_csv(p, symbol=s, settings=settings) for s, p in pick_files(Path(path), symbols).items()]
-    return [cut(frame, start, end) for frame in frames]
+    """Return one frame per symbol, in the order asked for (by name where `symbols` is None)."""
+    return [read_csv(p, symbol=s, settings=settings) for s, p in pick_files(Path(path), symbols).items()]

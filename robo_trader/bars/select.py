@@ -73,7 +73,7 @@ def day(value: Day, what: str) -> np.datetime64 | None:
         raise UsageError(f"{what} {text!r} is no date", hint="write it as 2024-12-31") from None
 
 
-def cut(frame: BarFrame, start: np.datetime64 | None, end: np.datetime64 | None) -> BarFrame:
+def _cut(frame: BarFrame, start: np.datetime64 | None, end: np.datetime64 | None) -> BarFrame:
     """Return the bars of session dates from `start` to `end`, both included; none is a `DataError`."""
     if start is None and end is None:
         return frame
@@ -108,15 +108,15 @@ def _cut_all(
     """Cut each frame. Where nobody named the symbols, those without bars in the period are left out
     with a note, unless none is left."""
     if not lenient:
-        return [cut(frame, start, end) for frame in frames]
+        return [_cut(frame, start, end) for frame in frames]
     kept: list[BarFrame] = []
     absent: list[BarFrame] = []
     for frame in frames:
         inside = (start is None or frame.session[-1] >= start) and (end is None or frame.session[0] <= end)
         (kept if inside else absent).append(frame)
     if not kept:
-        return [cut(frame, start, end) for frame in frames]
-    kept = [cut(frame, start, end) for frame in kept]
+        return [_cut(frame, start, end) for frame in frames]
+    kept = [_cut(frame, start, end) for frame in kept]
     if absent:
         names = ", ".join(f.symbol for f in absent[:5]) + (", …" if len(absent) > 5 else "")
         note = f"left out, without bars in the period: {names}"

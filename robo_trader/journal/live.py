@@ -275,12 +275,10 @@ class RunJournal(SessionRows):
             state="refused", size=None, limit_price=None, stop_price=None, reason=reason,
         )  # fmt: skip
 
-    def order_state(
-        self, order_id: int, status: str, *, filled: float = 0.0, reason: str = "", at: datetime | None = None
-    ) -> None:
+    def order_state(self, order_id: int, status: str, *, filled: float = 0.0, reason: str = "") -> None:
         """Write what became of an order; `status` is in Backtrader's spelling."""
         self._write(
-            "order_states", order_number=order_id, at=at or self._now(), status=status,
+            "order_states", order_number=order_id, at=self._now(), status=status,
             filled=exact(filled), reason=reason,
         )  # fmt: skip
 

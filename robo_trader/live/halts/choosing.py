@@ -158,14 +158,13 @@ class HaltFollower:
     """Tells a session once of each change of the halt state.
 
     `follow` is called in every turn of the loop, and ``follow(at_once=True)`` before each family of orders;
-    the former reads at most every `every` seconds. When the session has sent what a change asks for, it
+    the former reads at most every `EVERY` seconds. When the session has sent what a change asks for, it
     calls `obeyed`, and its heartbeat carries `halted_at`: that is the answer that `robo halt` waits for.
     What could not be sent, because the line was down, stays `pending` for when it is back.
     """
 
-    def __init__(self, halts: Halts, *, every: float = EVERY) -> None:
+    def __init__(self, halts: Halts) -> None:
         self._halts = halts
-        self._every = every
         self._read_at = float("-inf")
         self._told: set[str] = set()
         #: The state as it was read last.
@@ -178,7 +177,7 @@ class HaltFollower:
     def follow(self, *, at_once: bool = False) -> Change | None:
         """Return what has changed, or None; a change is returned once."""
         now = clock.monotonic()
-        if not at_once and now - self._read_at < self._every:
+        if not at_once and now - self._read_at < EVERY:
             return None
         self._read_at = now
         before, self.halt = self.halt, self._halts.read()

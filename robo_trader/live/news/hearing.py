@@ -26,7 +26,7 @@ from robo_trader.live.news.desk import NewsDesk
 from robo_trader.live.news.grounds import Ground, Grounds
 from robo_trader.live.news.log import Numbered
 from robo_trader.live.news.parts import source_names
-from robo_trader.live.news.signals import LiveTape, Load, live_tape
+from robo_trader.live.news.signals import LiveTape, live_tape
 from robo_trader.live.steps import Said, TapeNews
 from robo_trader.plugins import PluginHost
 from robo_trader.records import Alert, Event, Signal, View
@@ -192,16 +192,12 @@ def followed(
     frames: Frames,
     *,
     name: str = "",
-    load: Load | None = None,
     report: Callable[[Alert], None] = lambda alert: None,
     wake: Callable[[], None] = lambda: None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Hearing:
-    """Return what a session hears of the news as it happens; see `NewsDesk` for the arguments.
-
-    `load` gives the bars of a symbol that a signal pack joins and no feed has.
-    """
-    tape = live_tape(host, frames, load=load, spoken=bool(source_names(host, conf)), report=report)
+    """Return what a session hears of the news as it happens; see `NewsDesk` for the arguments."""
+    tape = live_tape(host, frames, spoken=bool(source_names(host, conf)), report=report)
 
     def desk(roles: Sequence[str], events: bool) -> NewsDesk:
         return NewsDesk(
