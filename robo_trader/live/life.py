@@ -461,9 +461,11 @@ class Life:
         # Only a rehearsal is over when its session is: any other run can go on another day.
         run.finish(state if self.rehearsal is not None else "interrupted")
         rests = [ref for ref, order in broker.by_ref() if order.alive()] if self.rehearsal is None else []
-        warnings = (
-            [f"{len(rests)} orders rest at the broker: {', '.join(rests[:5])}; {_RESTING}"] if rests else []
-        )
+        warnings = []
+        if rests:
+            more = f" and {len(rests) - 5} more" if len(rests) > 5 else ""
+            number = f"{len(rests)} order{'s rest' if len(rests) > 1 else ' rests'} at the broker"
+            warnings = [f"{number}: {', '.join(rests[:5])}{more}; {_RESTING}"]
         outcome = Outcome(
             run_id=run.id, session=self.number, state=state, journal=self.journal.place,
             account=self.account, sending=self.sending, bars=session.shown.bars,

@@ -87,7 +87,10 @@ class RealTime:
         beat: Callable[[], None],
     ) -> None:
         self._session, self._market, self._stop, self._beat = session, market, stop, beat
-        self._grace = 0 if session.w.connection.opened.simulated else int(grace * NS_PER_SECOND)
+        opened = session.w.connection.opened
+        # A replay has its own time, and tells a bar's last update before its end.
+        replays = opened.simulated and abs(opened.skew) > _SAME
+        self._grace = 0 if replays else int(grace * NS_PER_SECOND)
 
     def drive(self) -> None:
         """Run until `stop`, or until the strategy stops Cerebro."""

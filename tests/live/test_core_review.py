@@ -30,7 +30,7 @@ from robo_trader.journal.reading import read_database
 from robo_trader.live.books import acceptance, restoring
 from robo_trader.live.books.restoring import same_contracts
 from robo_trader.live.outcome import Outcome, Told
-from robo_trader.live.realtime import MarketClock
+from robo_trader.live.realtime import MarketClock, RealTime
 from robo_trader.live.trading import trade
 from robo_trader.records import Alert, Decision, Intent
 
@@ -475,3 +475,22 @@ def test_the_distance_of_a_trailing_stop_lies_on_the_tick() -> None:
 
     rehearse(Trails, params={"ended": look}, gateway=gateways.append, end="2016-01-08")
     assert distances == [61.23]
+
+
+@pytest.mark.parametrize(
+    ("simulated", "skew", "waits"), [(False, 0.0, True), (True, 0.3, True), (True, -5e7, False)]
+)
+def test_the_last_word_on_a_bar_is_waited_for_where_time_is_ours(
+    simulated: bool, skew: float, waits: bool
+) -> None:
+    stop, seen, second = threading.Event(), [], 10**9
+    session = SimpleNamespace(
+        w=SimpleNamespace(
+            connection=SimpleNamespace(opened=SimpleNamespace(simulated=simulated, skew=skew)),
+            cerebro=SimpleNamespace(stopped=False),
+        ),
+        next_end=lambda: 60 * second, turn=seen.append, wait=lambda seconds: stop.set(),
+    )  # fmt: skip
+    market = SimpleNamespace(now=lambda: 61 * second)
+    RealTime(session, market, 2.0, stop, lambda: None).drive()  # type: ignore[arg-type]
+    assert seen == [(59 if waits else 61) * second]
