@@ -454,4 +454,4 @@ def test_orders_that_rest_when_a_session_stops_are_told(gateway: Any) -> None:
         Rests, ib=f"127.0.0.1:{one.port}", symbols="SPY", send=True, account="DU1234567", stop=stop,
         params={"done": stop.set}, flags={"live.history": 30},
     )  # fmt: skip
-    assert "rest at the broker" in out.warnings[0] and len(out.warnings) == 1
+    assert "1 order rests at the broker" in out.warnings[0] and len(out.warnings) == 1
