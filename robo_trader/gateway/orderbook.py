@@ -157,17 +157,20 @@ class OrderBook:
         self.end(order, "Cancelled", "Order Canceled - reason:Expired", error=error)
 
     def end(self, order: Order, status: str, reason: str, error: int | None = None) -> None:
-        """End a living order, and what ends with it."""
+        """End a living order, and what ends with it: its children, and theirs, however many there are."""
         if not order.alive:
             return
-        children = self.children(order)
         order.reason = reason
         if error is not None:
             self.reports.error(order.client, order.order_id, error, reason)
+        orphans = self.children(order)
         self._finish(order, status)
-        if assumed.CANCELLED_PARENT_CANCELS_CHILDREN:
-            for child in children:
-                self.end(child, "Cancelled", "Parent order was cancelled")
+        while orphans and assumed.CANCELLED_PARENT_CANCELS_CHILDREN:
+            child = orphans.pop(0)
+            if child.alive:
+                orphans += self.children(child)
+                child.reason = "Parent order was cancelled"
+                self._finish(child, "Cancelled")
         if assumed.CANCEL_ENDS_THE_GROUP and order.group:
             for other in self._group(order):
                 self.end(other, "Cancelled", "OCA group was cancelled")

@@ -162,10 +162,16 @@ class Order:
     def limit(self) -> float | None:
         """The limit price; a trailing limit's follows its stop."""
         if self.kind == "TRAIL LIMIT":
-            offset = as_real(self.values["lmtPriceOffset"])
-            return None if self.stop is None else self.stop + self.sign * offset
+            return None if self.stop is None else self.stop + self.sign * self._offset()
         text = self.values["lmtPrice"]
         return as_real(text) if text and self.kind in LIMITED else None
+
+    def _offset(self) -> float:
+        """Return how far a trailing limit lies beyond its stop: as told, or as the first limit does."""
+        told, limit, stop = (self.values[n] for n in ("lmtPriceOffset", "lmtPrice", "trailStopPrice"))
+        if told or not limit or not stop:
+            return as_real(told)
+        return self.sign * (as_real(limit) - as_real(stop))
 
     @property
     def trail_amount(self) -> float:

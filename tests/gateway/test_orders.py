@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from gwclient import AAPL, ES, EURUSD, Client, contract
 
+from robo_trader.gateway.settings import Limits
+
 OPTION = (700_000_001, "", "", "", 0.0, "", "", "SMART", "", "", "", "")
 
 
@@ -297,6 +299,29 @@ def test_a_cancelled_parent_takes_its_children_along(demo: Any, connect: Any, co
     for number in (parent, profit, loss):
         client.status(number, "Cancelled")
     assert control("state")["pos"] == {"265598": 4.0}
+
+
+def test_a_long_line_of_descendants_ends_with_its_ancestor(demo: Any, connect: Any, commands: Any) -> None:
+    gateway = demo(limits=Limits(message_rate=1e6))
+    client, control = connect(gateway), commands(gateway)
+    count = 1500
+    for i in range(1, count + 1):
+        client.order(number=i, parentId=i - 1, orderType="LMT", lmtPrice=100.0, transmit=0)
+    client.send(4, 1, 1, "")
+    client.status(count, "Cancelled")
+    assert {o["status"] for o in control("state")["orders"]} == {"Cancelled"}
+
+
+@pytest.mark.parametrize("fields", [{"lmtPriceOffset": 1.0}, {"lmtPrice": 149.0}])
+def test_a_trailing_limit_lies_beyond_its_stop(demo: Any, connect: Any, fields: Any) -> None:
+    gateway = demo()
+    client = connect(gateway)
+    number = client.order(
+        orderType="TRAIL LIMIT", action="SELL", auxPrice=50.0, trailStopPrice=150.0, totalQuantity=1, **fields
+    )
+    client.status(number, "PreSubmitted")
+    (order,) = gateway.server.gateway.desk.alive()
+    assert order.limit == pytest.approx(order.stop - 1.0)
 
 
 @pytest.mark.parametrize(("kind", "left"), [(1, 0.0), (2, 6.0), (3, 6.0)])
