@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import backtrader as bt
@@ -43,6 +49,7 @@ class Diary:
     alerts: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     order: Any = None
+    valid: date | None = None
 
 
 class Stepping(robo_trader.Strategy):
@@ -59,7 +66,9 @@ class Stepping(robo_trader.Strategy):
             working = self.broker.get_orders_open()
             diary.order = working[0] if working else None
             if diary.order is None:
-                diary.order = self.buy(size=10, exectype=bt.Order.Limit, price=LOW, because="cheap")
+                diary.order = self.buy(
+                    size=10, exectype=bt.Order.Limit, price=LOW, valid=diary.valid, because="cheap"
+                )
         elif diary.order.status == bt.Order.Submitted:
             return  # Two bars may come at once, before the broker has it.
         elif diary.steps:
@@ -254,28 +263,52 @@ def test_a_change_while_the_line_is_down_is_refused(
     assert diary.told[-1] == ("Accepted", 10, LOW, "not sent: the line to the broker is down")
 
 
-@pytest.mark.parametrize("sent", [True, False])
-def test_a_session_that_ends_between_journal_and_answer(
-    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch, sent: bool
-) -> None:
-    """The next one asks the broker which values hold; the same order goes on, and can be changed again."""
+def be_killed(port: int, sent: bool) -> None:
+    """Change an order in a session that is killed when the change is journalled, or has just left."""
     modify = OrderDesk.modify
 
     def killed(desk: OrderDesk, order: Any, number: int) -> bool:
         if sent:
             modify(desk, order, number)
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGKILL)
+        return True
 
-    with monkeypatch.context() as patch:
-        patch.setattr(OrderDesk, "modify", killed)
-        first = live(gateway, Diary([change(size=20, price=101.0), settled]))
-    (pending,) = in_the_journal(first.run_id).changes
+    OrderDesk.modify = killed  # type: ignore[method-assign]
+    live(SimpleNamespace(port=port), Diary([change(size=20, price=101.0), settled]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_session_that_is_killed_between_journal_and_answer(gateway: EmbeddedGateway, sent: bool) -> None:
+    """The next one asks the broker which values hold; the same order goes on, and can be changed again."""
+    path = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    child = subprocess.run(
+        [sys.executable, "-c", f"import test_changes; test_changes.be_killed({gateway.port}, {sent})"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)}, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    with open_journal(folder=".robo") as journal, read_database(journal.database) as reader:
+        (row,) = reader.runs()
+    run = row["id"]
+    (pending,) = in_the_journal(run).changes
     assert (float(pending.size), float(pending.limit or 0)) == (20, 101.0)
     diary = Diary([settled, change(price=102.0), settled])
     out = live(gateway, diary)
-    assert out.run_id == first.run_id
+    assert out.run_id == run
     agree(gateway, out, 20 if sent else 10, 102.0)
     assert states(out.run_id) == ["asked", "holds" if sent else "refused", "asked", "holds"]
+
+
+def test_an_order_of_an_earlier_session_keeps_its_validity(gateway: EmbeddedGateway) -> None:
+    """Who changes an order says all of it again, and the validity is not in the journal."""
+    first = live(gateway, Diary([settled], valid=date(2017, 1, 3)))
+    order = next(iter(gateway.server.books.orders.values()))
+    ends, tif = order.good_until, order.values["tif"]
+    assert ends is not None and tif == "GTD"
+    out = live(gateway, Diary([change(price=102.0), settled]))
+    assert out.run_id == first.run_id
+    agree(gateway, out, 10, 102.0)
+    order = next(iter(gateway.server.books.orders.values()))
+    assert (order.good_until, order.values["tif"]) == (ends, "GTD")
 
 
 def test_a_halt_lets_an_order_become_smaller_and_not_larger(gateway: EmbeddedGateway, project: Path) -> None:
