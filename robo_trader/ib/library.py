@@ -152,21 +152,23 @@ def tap(ib: Any, deliver: Callable[[Message], None]) -> None:
 def at_once(ib: Any) -> Iterator[None]:
     """Put what the block sends on the wire in one write: who ends in its midst has sent all or nothing.
 
-    The library leaves a margin below the broker's rate, which a family may use; where it holds messages back
-    already, this waits behind them.
+    The library leaves a margin below the broker's rate, which one family may use; where its own rate is
+    reached, or it holds messages back already, this waits behind them.
     """
     line = ib.client.conn
     if line is None:
         raise ConnectionError("not connected")
     kept: list[bytes] = []
     line.sendMsg = kept.append
-    rate = ib.client.MaxRequests
-    if not ib.client._msgQ:
-        ib.client.MaxRequests = 0
+    client, now = ib.client, asyncio.get_running_loop().time()
+    rate = client.MaxRequests
+    lately = sum(now - at <= client.RequestsInterval for at in client._timeQ)
+    if not client._msgQ and lately < rate:
+        client.MaxRequests = 0
     try:
         yield
     finally:
-        ib.client.MaxRequests = rate
+        client.MaxRequests = rate
         del line.sendMsg
     if kept:
         line.sendMsg(b"".join(kept))
