@@ -38,6 +38,10 @@ NO_CASH = (
     "the backtest refused it for want of cash, as Backtrader does; live no order that only makes a position "
     "smaller is refused"
 )
+OWN_COSTS = (
+    "the strategy sets commissions of its own (broker.setcommission): they hold in a backtest, and live "
+    "the broker charges its own"
+)
 FOLLOWS = "it follows from the first difference"
 _UNTRADED = ("IND",)
 _ENDS = frozenset(f"notify_order ({status})" for status in ("Canceled", "Rejected", "Margin", "Expired"))
@@ -121,6 +125,11 @@ def _told_of_an_end(parting: Parting, seen: Evidence) -> str:
     return ""
 
 
+def _own_costs(parting: Parting, seen: Evidence) -> str:
+    """Fills are the same but for what they cost: both ends have the same commission otherwise."""
+    return OWN_COSTS if parting.kind == "fill" and parting.fields == ("commission",) else ""
+
+
 def _second_frame(parting: Parting, seen: Evidence) -> str:
     """The order is for a feed that has the instrument of another."""
     return SECOND_FRAME if "@" in parting.symbol and parting.kind in ("order", "fill") else ""
@@ -201,5 +210,5 @@ def _order_behind(parting: Parting, record: RunRecord) -> OrderRecord | None:
 
 
 _RULES: tuple[Callable[[Parting, Evidence], str], ...] = (
-    _at_once, _told_of_an_end, _second_frame, _cash, _rejected, _tick, _fraction, _ended,
+    _at_once, _told_of_an_end, _own_costs, _second_frame, _cash, _rejected, _tick, _fraction, _ended,
 )  # fmt: skip

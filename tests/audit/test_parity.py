@@ -219,6 +219,15 @@ def test_what_replaces_a_cancelled_order_is_judged_without_it() -> None:
     assert report.live["orders"] >= 30 and report.live["fills"] >= 10
 
 
+class Charges(Turns):
+    def start(self) -> None:
+        self.broker.setcommission(commission=0.002)
+
+
+def test_commissions_that_the_strategy_sets() -> None:
+    assert "broker.setcommission" in causes(audited(Charges))
+
+
 class Regrets(bt.Strategy):
     def next(self) -> None:
         if len(self) % 5 == 0:
