@@ -332,7 +332,9 @@ def _show(compared: list[Compared], snapshot: Snapshot, accept: bool) -> None:
     if not compared:
         out.note(f"no run in account {snapshot.account} can go on: there is nothing to compare")
     columns = [out.Column("symbol"), *(out.Column(n, fold=True) for n in ("journal", "broker", "what to do"))]
-    for one in compared:
+    for i, one in enumerate(compared):
+        if i:
+            out.write("")
         found, run = one.found, one.run
         state = f"{len(found.differences)} differences" if len(found.differences) > 1 else "1 difference"
         state = "no differences" if found.clean else state + (", accepted" if accept else "")

@@ -88,9 +88,15 @@ class Session:
             return ()  # Another version's: what was published last is shown.
 
     def troubles(self, halt: Halt) -> list[str]:
-        """The last troubles that it told, but for `halt`, which is shown by itself."""
+        """The last troubles that it told, without `halt` and what blocks orders: they are shown anyway.
+
+        Those of a session that has stopped are over.
+        """
+        if self.stopped:
+            return []
         told = [str(text) for text in self.about.get("trouble") or ()]
-        return [text for text in told if text != halt.text()]
+        blocked = str(self.about.get("blocked") or "")
+        return [text for text in told if text != halt.text() and not (blocked and blocked in text)]
 
     @property
     def real(self) -> bool:

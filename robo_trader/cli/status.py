@@ -121,6 +121,4 @@ def _print_session(session: Session, halt: Halt) -> None:
     if about.get("blocked"):
         out.lines(out.harmless(f"  no new orders: {about['blocked']}"))
     for text in session.troubles(halt):
-        if str(about.get("blocked") or "-") in text:
-            continue  # Told in the line above.
         out.lines(out.harmless(f"  trouble: {text}"))

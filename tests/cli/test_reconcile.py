@@ -155,6 +155,18 @@ def test_a_journal_that_knows_all(robo: Any, trading: Any) -> None:
     assert Decimal(found["net_liquidation"]) > 900_000
 
 
+def test_runs_stand_apart(robo: Any, trading: Any) -> None:
+    one = trading()
+    assert one.run.flush()
+    other = one.journal.begin(
+        "20261120T150000Z-other-ffffff", mode="paper", strategy="other", account=ACCOUNT
+    )
+    other.session(account=ACCOUNT, place=one.place, simulated=True, send=True)
+    assert other.flush()
+    blocks = robo("reconcile", "--ib", one.place).out.split("\n\n")
+    assert len(blocks) == 2 and all("no differences" in block for block in blocks)
+
+
 def test_what_a_crash_left_is_told_and_is_no_difference(robo: Any, trading: Any, tmp_path: Path) -> None:
     one = trading(books=str(tmp_path / "books.sqlite"))
     one.simulated.control("set", dup_exec=True, no_filled_status=True)

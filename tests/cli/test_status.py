@@ -320,6 +320,15 @@ def test_the_halt_is_told_once(robo: Any, store: State) -> None:
     assert robo("status").out.count("look at it") == 1
 
 
+def test_what_blocks_orders_is_told_once_and_troubles_end_with_the_session(robo: Any, store: State) -> None:
+    beat(store, blocked="books differ", trouble=["no new orders: books differ", "quotes are late"])
+    page = "\n".join(screen_of(50, 100))
+    assert page.count("books differ") == robo("status").out.count("books differ") == 1
+    assert "quotes are late" in page
+    beat(store, phase="stopped", trouble=["quotes are late"])
+    assert "quotes are late" not in "\n".join(screen_of(50, 100)) + robo("status").out
+
+
 @pytest.mark.parametrize("columns", [60, 80, 100, 120])
 @pytest.mark.parametrize("lines", [4, 10, 24, 50, 200])
 def test_the_page_fits_and_figures_are_whole(store: State, lines: int, columns: int) -> None:

@@ -31,7 +31,7 @@ OVER = frozenset(("Completed", "Canceled", "Cancelled", "Expired", "Margin", "Re
 _UNSEEN = frozenset(("Created", "Submitted"))
 #: An order of which nothing is left to see.
 GONE = "the broker neither holds it nor tells how it ended"
-_LOOK = "look into the account's statement; 'robo reconcile --accept' takes it as it is"
+_LOOK = "look into the account's statement, or --accept it as it is"
 _ELSEWHERE = "cancel it where it was made, or 'robo reconcile --accept' lets it be"
 _CANCEL = "cancel it in TWS, then reconcile again"
 
