@@ -16,7 +16,7 @@ import numpy as np
 from robo_trader.bars.bundled import BUNDLED_SYMBOLS, bundled_events_path
 from robo_trader.bars.defaults import default_instrument
 from robo_trader.bars.frame import BarFrame
-from robo_trader.bars.select import load_bars
+from robo_trader.bars.select import load_bars, period
 from robo_trader.bars.settings import BarSettings
 from robo_trader.clock import from_ns
 from robo_trader.config import Config
@@ -56,6 +56,9 @@ def read_inputs(conf: Config, host: PluginHost, bars: Any, events: Any, demonstr
     settings = BarSettings.from_table(conf.table("bars"))
     symbols = conf.get("run.symbols")
     warmup = conf.get("run.warmup") or 0
+    period(
+        conf.get("run.start"), conf.get("run.end")
+    )  # With a warm-up the start is not among what is loaded.
     first = None if warmup else conf.get("run.start")
 
     def load(names: Sequence[str] | None) -> list[BarFrame]:

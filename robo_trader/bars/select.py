@@ -29,6 +29,14 @@ Day = str | date | np.datetime64 | None
 Source = Any  # a path, a name, a DataFrame, a BarFrame, or a dict or list of these
 
 
+def period(start: Day, end: Day) -> tuple[np.datetime64 | None, np.datetime64 | None]:
+    """Return `start` and `end` as dates; raise `UsageError` where they are none, or the wrong way round."""
+    first, last = day(start, "start"), day(end, "end")
+    if first is not None and last is not None and first > last:
+        raise UsageError(f"start {first} lies after end {last}", hint="exchange --start and --end")
+    return first, last
+
+
 def load_bars(
     source: Source,
     symbols: Sequence[str] | str | None = None,
@@ -47,9 +55,7 @@ def load_bars(
     """
     settings = settings or BarSettings()
     wanted = [s.strip() for s in symbols.split(",") if s.strip()] if isinstance(symbols, str) else symbols
-    first, last = day(start, "start"), day(end, "end")
-    if first is not None and last is not None and first > last:
-        raise UsageError(f"start {first} lies after end {last}", hint="exchange --start and --end")
+    first, last = period(start, end)
     codes = tuple(dict.fromkeys(parse(word).code for word in timeframe.split(","))) if timeframe else ()
     wish = _Wish(settings, first, last, codes, plugins)
     frames = [_dressed(f, f.symbol, settings) for f in _load(source, wanted, wish)]

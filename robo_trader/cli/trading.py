@@ -338,9 +338,10 @@ def show(outcome: Outcome, *, rehearsal: bool) -> None:
         out.note(f"journal and broker differ: {text}", label="warning")
     robo = program()
     run_id = "last" if folder is not None else outcome.run_id
-    steps = [(f"{robo} explain {run_id}", "what it did, and why")]
+    steps = [(f"{robo} explain {run_id}", "what it did, and why")] if outcome.bars or outcome.orders else []
     steps += [(f"{robo} reconcile", "look at the differences")] if outcome.differences else []
-    out.steps(*steps)
+    if steps:
+        out.steps(*steps)
 
 
 def _show_session(outcome: Outcome, rehearsal: bool) -> None:

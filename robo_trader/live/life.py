@@ -475,6 +475,7 @@ class Life:
             differences=tuple(self.differences), warnings=warnings,
         )  # fmt: skip
         if self.rehearsal is not None:
+            self.told.progress("writing", 0, 0)
             views = session.w.news.views()
             self.info.extra = {**self.info.extra, "mode": "paper, simulated gateway"}
             outcome.result = rehearsal_result(cerebro, self.info, cash, state, error, views)

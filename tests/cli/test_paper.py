@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -62,6 +63,17 @@ def test_it_is_the_same_every_time_and_json_stands_alone(
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
+def test_nothing_is_told_of_what_did_not_happen(
+    robo: Any, home: Path, data: Path, turns: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed = threading.Event()
+    pressed.set()  # Ctrl-C while it gets ready.
+    monkeypatch.setattr("robo_trader.cli.trading.stopping", lambda place: contextlib.nullcontext(pressed))
+    answer = robo(*REHEARSE, "--speed", "max")
+    assert "interrupted: 0 bars" in answer.out and "REHEARSAL on" not in answer.err
+    assert "next" not in answer.err
+
+
 def test_robo_toml_says_the_rest(robo: Any, home: Path, data: Path, turns: Path) -> None:
     (home / "robo.toml").write_text(
         '[run]\nstrategy = "turns.py"\nsymbols = ["SPY"]\nstart = 2024-03-01\nreport = false\ncash = 5000\n'
@@ -119,6 +131,11 @@ def test_a_flood_of_vetoes_is_counted(robo: Any, home: Path, data: Path) -> None
         (("paper",), 2, "nobody said which strategy"),
         (("paper", "turns.py", "--bars", "data", "--speed", "fast"), 2, "unknown speed 'fast'"),
         (("paper", "turns.py", "--ib", "nowhere", "--symbols", "SPY"), 2, "'nowhere' is no HOST:PORT"),
+        (
+            ("paper", "turns.py", "--start", "2024-03-02", "--end", "2024-03-01"),
+            2,
+            "lies after end 2024-03-01",
+        ),
         (("paper", "turns.py", "--client-id", "one"), 2, "--client-id must be a whole number"),
         (("paper", "turns.py", "--bars", "nowhere"), 1, "no folder and no bar source 'nowhere'"),
         (("live", "turns.py", "--symbols", "SPY"), 2, "say where: --ib 127.0.0.1:4001"),

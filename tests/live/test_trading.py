@@ -300,6 +300,12 @@ def test_an_order_that_the_broker_rejects_is_told(gateway: Any) -> None:
     assert any(text.startswith("SPY: the broker rejected order 1: ") for text in told), told
 
 
+def test_each_stage_of_a_rehearsal_is_told() -> None:
+    stages: dict[str, None] = {}
+    rehearse(Once, end="2016-01-15", told=Told(progress=lambda stage, done, total: stages.setdefault(stage)))
+    assert list(stages) == ["reading bars", "asking for contracts and bars", "rehearsing", "writing"]
+
+
 def test_a_rehearsal_does_not_ask_for_the_configured_account() -> None:
     out = rehearse(Once, end="2016-01-15", flags={"live.account": "DU7654321"})
     assert out.fills == 1 and out.account != "DU7654321"
