@@ -91,3 +91,15 @@ def test_what_is_added_is_trimmed_and_what_works_is_not() -> None:
     assert nearer.action == "veto" and nearer.reasons[-1] == "the order stays as it is"
     (less,) = guard.decide([changed("BUY", 60, 90.0)], book)
     assert less.action == "allow"
+
+
+def test_a_change_is_no_double_of_its_own_order() -> None:
+    """There and back within a second; but what equals another order at work is one too many."""
+    guard = make_guard(duplicate={"seconds": 1.0})
+    book = account(0, "BUY", 10, 90.0, None)
+    for limit in (91.0, 92.0, 91.0):
+        assert guard.decide([changed("BUY", 10, limit)], book)[0].action == "allow"
+    book.orders[2] = Working(2, "A", "BUY", 10, "Limit", 95.0, None, None, None, 10)
+    book.now += 1
+    (double,) = guard.decide([changed("BUY", 10, 95.0)], book)
+    assert double.action == "veto" and "order 2 is the same" in double.reasons[0]

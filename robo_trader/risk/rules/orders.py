@@ -82,11 +82,11 @@ class DuplicateOrder(RiskRule):
     def check(self, intent: Intent, book: View) -> Decision | None:
         """Veto `intent` when it is a repetition."""
         for order in book.at_work:
-            if _is_same(order, intent):
+            if _is_same(order, intent) and order.order_id != intent.order_id:
                 reason = f"order {order.order_id} is the same and still works"
                 return self.veto(intent, reason, order=order.order_id)
         since = book.now - self._window
-        if self._last > since:
+        if self._last > since and not intent.modifies:  # A change takes its order's place.
             for at, before in reversed(self._sent.get(intent.symbol, ())):
                 if at > since and _is_same(before, intent):
                     reason = f"the same order was sent less than {self.seconds:g} s ago"
@@ -96,6 +96,8 @@ class DuplicateOrder(RiskRule):
 
     def sent(self, intent: Intent, book: View) -> None:
         """Remember an order for a while."""
+        if intent.modifies:
+            return
         now, sent = book.now, self._sent
         if self._last <= now - self._window:
             sent.clear()
