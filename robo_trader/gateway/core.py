@@ -7,10 +7,12 @@ blocks or takes a lock.
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from robo_trader.clock import NS_PER_DAY
+from robo_trader.clock import NS_PER_DAY, monotonic
 from robo_trader.gateway import (
     account_messages,
     contract_messages,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Bytes that may wait for a client before a replay at full speed waits for it.
 _LAG = 256_000
+#: How often the gateway looks whether it runs late, in seconds of wall time.
+PULSE = 0.05
 Handler = Callable[["Gateway", Session, Fields], None]
 
 
@@ -53,6 +57,8 @@ class Gateway:
         self.awake = asyncio.Event()
         self.awake.set()
         self.gap = False
+        self._late: deque[tuple[float, float]] = deque()
+        self.pulse_due = math.inf
         self.broken_farms: set[str] = set()
         self.account = Account(settings.account, settings.cash, self.price, settings.commission)
         books.restore(self.account)
@@ -83,6 +89,17 @@ class Gateway:
     def stalled(self) -> bool:
         """True while nothing is read or sent."""
         return not self.awake.is_set()
+
+    def late(self, seconds: float) -> None:
+        """Note that the gateway has just read nothing for so many seconds of wall time."""
+        self._late.append((monotonic(), seconds))
+
+    def lateness(self, now: float) -> float:
+        """Return the seconds in which the gateway did not read, of the last second and till now."""
+        while self._late and now - self._late[0][0] >= 1.0:
+            self._late.popleft()
+        overdue = now - self.pulse_due
+        return sum(seconds for _, seconds in self._late) + (overdue if overdue > PULSE else 0.0)
 
     # -- clients -----------------------------------------------------------------------------------
 

@@ -13,10 +13,11 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from robo_trader import clock
 from robo_trader.errors import GatewayError
 from robo_trader.gateway.books import Books
 from robo_trader.gateway.control import ControlPort
-from robo_trader.gateway.core import Gateway
+from robo_trader.gateway.core import PULSE, Gateway
 from robo_trader.gateway.market import Market
 from robo_trader.gateway.news import NewsRoom
 from robo_trader.gateway.session import Session
@@ -45,6 +46,7 @@ class GatewayServer:
         self._clients: dict[Session, None] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopped = False
+        self._stalled = 0.0
 
     async def start(self) -> None:
         """Open both ports and let the market run."""
@@ -58,6 +60,15 @@ class GatewayServer:
             await self.stop()
             raise
         self._spawn(self._market())
+        self._pulse()
+
+    def _pulse(self) -> None:
+        """Look whether this loop runs late: what clients sent meanwhile arrives all at once."""
+        now = clock.monotonic()
+        if now - self.gateway.pulse_due > PULSE:
+            self.gateway.late(now - self.gateway.pulse_due)
+        self.gateway.pulse_due = now + PULSE
+        self._after("pulse", PULSE, self._pulse)
 
     async def _open(self, port: int, client: Client, limit: int = 65_536) -> tuple[asyncio.Server, int]:
         host = "127.0.0.1" if self.settings.host == "localhost" else self.settings.host
@@ -167,10 +178,13 @@ class GatewayServer:
 
     def stall(self, seconds: float) -> None:
         """Read and send nothing for a while; the sockets stay open."""
+        if not self.gateway.stalled:
+            self._stalled = clock.monotonic()
         self.gateway.awake.clear()
         self._after("stall", seconds, self._end_stall)
 
     def _end_stall(self) -> None:
+        self.gateway.late(clock.monotonic() - self._stalled)
         self.gateway.awake.set()
         self._release()
 

@@ -45,6 +45,7 @@ class Session:
     version: int = 0
     data_type: int = 1
     breaches: int = 0
+    breached: float = -math.inf
     lag: tuple[float, int] | None = None
     closed: bool = False
     moments: deque[float] = field(default_factory=deque)
@@ -248,12 +249,13 @@ class Session:
         moments = self.moments
         while moments and now - moments[0] >= 1.0:
             moments.popleft()
-        if len(moments) < rate:
+        # What came while the gateway itself did not read is no fault of the client's.
+        if len(moments) < rate * (1.0 + self.gateway.lateness(now)):
             moments.append(now)
             return False
-        if len(moments) == math.ceil(rate):
-            # One breach is one stretch above the rate, however many messages it holds.
-            moments.append(now)
+        if now - self.breached >= 1.0:
+            # One breach is one second above the rate, however many messages it holds.
+            self.breached = now
             self.breaches += 1
             self.error(-1, 100, "Max rate of messages per second has been exceeded")
             log.warning("%s sends more than %g messages a second", self.peer, rate)

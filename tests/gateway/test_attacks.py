@@ -175,6 +175,30 @@ def test_a_stall_holds_newcomers_too(demo: Any, connect: Any, commands: Any) -> 
     client.close()
 
 
+def test_what_was_sent_during_a_stall_is_not_too_fast(demo: Any, connect: Any, commands: Any) -> None:
+    gateway = demo()
+    client, control = connect(gateway), commands(gateway)
+    control("set", max_rate=40)
+    control("stall", secs=0.5)
+    client.sock.sendall(packed(49, 1) * 55)
+    for _ in range(55):
+        client.expect(49)
+    assert not [f for f in client.frames if f[:4] == ["4", "2", "-1", "100"]]
+    client.sock.sendall(packed(49, 1) * 200)
+    client.expect(4, 2, -1, 100)
+
+
+def test_a_gateway_that_was_late_forgives_what_came_meanwhile(demo: Any, connect: Any) -> None:
+    gateway = demo()
+    client = connect(gateway)
+    loop = gateway._loop
+    loop.call_soon_threadsafe(pause, 1.0)  # as a busy machine does
+    client.sock.sendall(packed(49, 1) * 90)
+    for _ in range(90):
+        client.expect(49)
+    assert not [f for f in client.frames if f[:4] == ["4", "2", "-1", "100"]]
+
+
 def test_a_client_that_was_dropped_in_a_stall_may_come_again(demo: Any, connect: Any, commands: Any) -> None:
     gateway = demo()
     client, control = connect(gateway, 1), commands(gateway)
