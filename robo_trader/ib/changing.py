@@ -18,7 +18,7 @@ import backtrader as bt
 from robo_trader.engine.modifying import REFUSED, Values, put
 from robo_trader.errors import BrokerError
 from robo_trader.ib.executions import Modified, NotModified
-from robo_trader.ib.wording import outgoing
+from robo_trader.ib.wording import TRAILING, outgoing
 
 #: Why an order of a preview ends, and a change comes to nothing: it was computed, guarded and journalled.
 PREVIEW = "preview: nothing is sent"
@@ -150,7 +150,10 @@ class Changing:
             self._asked[order.ref] = asked
             return
         self._asked.pop(order.ref, None)
-        put(order, self._held.pop(order.ref))
+        held, made = self._held.pop(order.ref), order.created
+        if order.exectype in TRAILING:
+            held = held._replace(price=made.price, pricelimit=made.pricelimit)  # It went on meanwhile.
+        put(order, held)
         self.recorder.modified(order)
         self.book.touch(order)
 

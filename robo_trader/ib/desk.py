@@ -127,7 +127,7 @@ class OrderDesk:
         """Put an order that is at the broker already into an OCO group."""
         order = self._sent[ref] = replace(self._sent[ref], group=group)
         own = self._number(ref)
-        fields = {**self._fields(order), "parentId": self._number(order.parent), "transmit": True}
+        fields = self._fields_again(order)
 
         async def put(ib: Any) -> None:
             self._place(ib, own, order.symbol, fields)
@@ -141,15 +141,12 @@ class OrderDesk:
         that the broker has to be asked. Raises `LineDownError` where the line is down, and `BrokerError`
         where the order is not this client's to change: then nothing has left.
         """
-        own, fields = self._number(order.ref), self._fields(order)
+        own, fields = self._number(order.ref), self._fields_again(order)
         if not own:
             raise BrokerError(
                 f"{order.ref} rests under another client id, which alone may change it",
                 hint="cancel it there and make a new order",
             )
-        if order.type in _TRAILING:
-            del fields["trailStopPrice"]  # It has moved since, and the broker knows how far.
-        fields |= {"parentId": self._number(order.parent), "transmit": True}
         earlier, left, line = order.ref not in self._sent, False, self._connection.attempt
         self.orders.change(order.ref, number, terms(order, self._contracts[order.symbol].tick))
 
@@ -221,6 +218,12 @@ class OrderDesk:
         library = self._connection.library
         contract = library.contract(**self._contracts[symbol].name.fields())
         ib.client.placeOrder(number, contract, library.order(**fields))
+
+    def _fields_again(self, order: Outgoing) -> dict[str, Any]:
+        """Return the fields of an order that the broker holds: all but how far its stop has moved since."""
+        fields = {**self._fields(order), "parentId": self._number(order.parent), "transmit": True}
+        fields.pop("trailStopPrice", None)
+        return fields
 
     def _fields(self, order: Outgoing) -> dict[str, Any]:
         """Return the fields of the library's order."""

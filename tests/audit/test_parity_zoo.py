@@ -86,6 +86,11 @@ def test_who_changes_orders_at_any_moment_trades_the_same(
     assert report.backtest["decisions"] > report.backtest["orders"], "some were changes"
 
 
+def test_a_stop_that_has_moved_stays_where_it_is_when_a_target_joins_it() -> None:
+    report = same(zoo.Joiner, "daily", 1, "off")
+    assert report.backtest["fills"] >= 8
+
+
 @pytest.mark.parametrize(("what", "risk"), [("daily", "off"), ("daily", "default"), ("minutes", "off")])
 def test_a_limit_that_moves_and_a_stop_that_is_raised(what: str, risk: str) -> None:
     report = same(zoo.Mover, what, 1, risk)

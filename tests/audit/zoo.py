@@ -232,6 +232,30 @@ class Mover(Strategy):
                 self.broker.modify(self.exit, price=higher, because="raise")
 
 
+class Joiner(Strategy):
+    """Gives a trailing stop that has moved a target in one group with it."""
+
+    params = {"size": 20, "step": 0.01, "spread": 0.01}
+
+    def __init__(self) -> None:
+        self.trail: Any = None
+        self.since = 0
+
+    def next(self) -> None:
+        if self.warming_up:
+            return
+        data, p, held = self.bars[0], self.p, self.getposition(self.bars[0]).size
+        close = data.close[0]
+        if not held and (self.trail is None or not self.trail.alive()):
+            self.buy(data, size=p.size)
+            far = tick(close * 1.5 * p.spread, p.step)
+            self.trail = self.sell(data, size=p.size, exectype=Order.StopTrail, trailamount=far)
+            self.since = len(self)
+        elif self.trail.alive() and len(self) == self.since + 4:
+            higher = tick(close * (1 + 2 * p.spread), p.step)
+            self.sell(data, size=p.size, exectype=Order.Limit, price=higher, oco=self.trail)
+
+
 class Chain(Random):
     """Orders that follow orders, made in `notify_order` and `notify_trade`."""
 
