@@ -227,7 +227,7 @@ def replay() -> Iterator[EmbeddedGateway]:
     """A gateway that plays daily bars of SPY, twenty days a second, from the first client on."""
     settings = GatewaySettings(port=0, control_port=0, matching="bars", speed="20d/s")
     (frame,) = bundled_bars(["SPY"])
-    with EmbeddedGateway(lambda: replay_gateway(settings, [frame], start="2020-03-02")) as running:
+    with EmbeddedGateway(lambda: replay_gateway(settings, [frame], start="2013-01-02")) as running:
         yield running
 
 

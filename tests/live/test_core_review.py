@@ -188,24 +188,28 @@ def test_fractions_that_add_up_to_nothing_leave_nothing() -> None:
 
 
 class Protected(robo_trader.Strategy):
-    """Opens a bracket, stops when its parent is filled, and in the next session when it is closed."""
+    """Opens a bracket, stops when its parent is filled, and in the next session when it is closed.
 
-    params = (("done", None), ("said", None), ("first", True))
+    Its exits are far away, for a replay does not wait for the next session: `out` fills the stop.
+    """
+
+    params = (("done", None), ("said", None), ("out", None))
 
     def next(self) -> None:
         close = self.data.close[0]
-        if self.p.first and not self.broker.get_orders_open() and not self.position:
+        if self.p.out is None and not self.broker.get_orders_open() and not self.position:
             self.buy_bracket(
-                size=10, exectype=bt.Order.Market, stopprice=round(close * 0.97, 2),
-                limitprice=round(close * 1.5, 2),
+                size=10, exectype=bt.Order.Market, stopprice=round(close * 0.1, 2),
+                limitprice=round(close * 10, 2),
             )  # fmt: skip
-        if not self.p.first:
+        if self.p.out is not None:
             self.p.said.append(("value", round(self.broker.getvalue() - self.broker.getcash(), 2)))
+            self.p.out()
 
     def notify_order(self, order: Any) -> None:
         if order.status in (order.Completed, order.Canceled):
             self.p.said.append((order.getordername(), order.getstatusname()))
-            if self.p.first and order.status == order.Completed:
+            if self.p.out is None and order.status == order.Completed:
                 self.p.done()
 
     def notify_trade(self, trade: Any) -> None:
@@ -219,11 +223,17 @@ def test_a_strategy_hears_of_orders_of_its_earlier_session() -> None:
     bars = load_bars("bundled", ["SPY"])
     said: list[Any] = []
     with EmbeddedGateway(lambda: replay_gateway(settings, bars, None, "2016-01-04")) as one:
-        for first in (True, False):
+
+        def fill() -> None:
+            for order in one.control("state")["orders"]:
+                if order["type"] == "STP" and order["status"] != "Filled":
+                    one.control("fill", orderId=order["id"], price=150.0)
+
+        for exit in (None, fill):
             stop = threading.Event()
             out = trade(
                 Protected, ib=f"127.0.0.1:{one.port}", symbols="SPY", send=True, account="DU1234567",
-                stop=stop, params={"done": stop.set, "said": said, "first": first}, risk="off",
+                stop=stop, params={"done": stop.set, "said": said, "out": exit}, risk="off",
                 flags={"live.history": 30},
             )  # fmt: skip
     assert out.session == 2 and out.positions == {}
