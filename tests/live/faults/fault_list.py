@@ -92,7 +92,7 @@ FAULTS: dict[str, Fault] = {
     "restart": once({"cmd": "restart", "secs": 0.3}),
     "reborn": Fault(lambda simulated, dice: simulated.reborn()),
     "stall_short": once({"cmd": "stall", "secs": 0.3}),
-    "stall_long": once({"cmd": "stall", "secs": 2.0}),
+    "stall_long": once({"cmd": "stall", "secs": 6.0}),
     "gap": once({"cmd": "gap", "secs": 0.4}, loose=True),
     "taken": setting({"taken": [1]}, {"taken": []}, DROP),
     "max_rate": setting({"max_rate": 15}, {"max_rate": None}),

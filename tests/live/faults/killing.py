@@ -40,6 +40,8 @@ from robo_trader.ib.connection import Line
 from robo_trader.ib.library import load
 from robo_trader.live.trading import trade
 
+#: Nothing here breaks the line but a kill.
+PATIENT = QUICK | {"heartbeat": 60.0}
 #: Sessions that are played; a hundred kills take about fifteen.
 DAYS = 60
 #: What may happen between two sessions.
@@ -64,7 +66,7 @@ def session(folder: Path, port: int, seed: int) -> None:
     """Trade until killed."""
     diary = Steps(seed=seed)
     diary.file = (folder / f"bars-{seed}").open("w")
-    with diary.file, patch("robo_trader.live.trading.Line", partial(Line, **QUICK | {"heartbeat": 5.0})):
+    with diary.file, patch("robo_trader.live.trading.Line", partial(Line, **PATIENT)):
         trade(strategy(diary), **session_arguments(folder, port))
 
 
@@ -105,15 +107,15 @@ def kill_often(folder: Path, kills: int, seed: int) -> dict[str, int]:
                 ended = sessions.kill(mine)
                 assert ended == -signal.SIGKILL, f"{ended}: {(folder / 'errors').read_text()[-2000:]}"
                 _check_bars(simulated, folder / f"bars-{mine}")
-                assert eventually(lambda: not simulated.control("state")["sessions"], 5)
+                assert eventually(lambda: not simulated.control("state")["sessions"], 60)
                 # What happens while nobody listens has to be found out afterwards.
                 for name in dice.sample(_MEANWHILE, dice.randrange(3)):
                     FAULTS[name].begin(simulated, dice)
             process.stdin.close()
-        trader = Trader(simulated, folder, Diary(seed=seed))
+        trader = Trader(simulated, folder, Diary(seed=seed), line=PATIENT)
         trader.start()
         try:
-            assert trader.diary.until(lambda: trader.diary.count >= 3, 20), f"no bars: {trader.error!r}"
+            assert trader.diary.until(lambda: trader.diary.count >= 3, 120), f"no bars: {trader.error!r}"
             settle(simulated, trader)
             found = judge(simulated, trader, adopted=True)
         finally:
@@ -139,7 +141,7 @@ class Sessions:
         dice = self.dice
         # A session that starts takes no steps for a while.
         wanted = dice.choice((0, dice.randint(1, 10), dice.randint(1, 30), dice.randint(1, 60)))
-        done, until = 0, time.monotonic() + (30.0 if wanted else dice.uniform(0.0, 1.0))
+        done, until = 0, time.monotonic() + (120.0 if wanted else dice.uniform(0.0, 1.0))
         while done < max(1, wanted):
             left = until - time.monotonic()
             if left <= 0 or not self._step(left):

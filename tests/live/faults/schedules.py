@@ -35,6 +35,8 @@ def play(names: Sequence[str], seed: int, *, brisk: bool = False) -> dict[str, i
         if not simulated.inside(lambda server: server.gateway.desk.connected):
             simulated.control("restored", maintained=True)
         _reach(simulated, trader, simulated.now() + (1 if brisk else 3) * MINUTE)
+        # A busy machine's session may be behind the market's time, and have hardly begun.
+        assert trader.diary.until(lambda: _traded(simulated), 120), f"hardly a trade: {trader.error!r}"
         settle(simulated, trader)
         return judge(simulated, trader, loose_bars=any(FAULTS[name].loose for name in names))
 
@@ -47,7 +49,13 @@ def pair(dice: random.Random) -> tuple[str, str]:
             return first, second
 
 
+def _traded(simulated: Simulated) -> bool:
+    """Tell whether enough has happened for a judgement to mean something."""
+    books = simulated.books()
+    return len(books.fills) >= 3 and len(books.orders) >= 5
+
+
 def _reach(simulated: Simulated, trader: Trader, moment: int) -> None:
     """Wait for a moment of the market's; a session that ended meanwhile is told."""
-    assert trader.diary.until(lambda: simulated.now() >= moment, 20), f"time stands: {trader.error!r}"
+    assert trader.diary.until(lambda: simulated.now() >= moment, 120), f"time stands: {trader.error!r}"
     assert not trader.diary.ended, f"the session ended by itself: {trader.error!r}"

@@ -49,11 +49,11 @@ def bracket_ends(folder: Path) -> list[str]:
             return [order["status"] for order in simulated.control("state")["orders"]]
 
         try:
-            over = eventually(lambda: len(seen) == 3 and there() == ["Cancelled"] * 2, 20)
+            over = eventually(lambda: len(seen) == 3 and there() == ["Cancelled"] * 2, 120)
             assert over, (seen, there())
         finally:
             stop.set()
-            session.join(20)
+            session.join(120)
     return seen
 
 
