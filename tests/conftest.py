@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No deadline and no check of the time that examples take: on a shared machine a slow one says nothing. A commit
-# is judged by the same examples each time; `thorough` draws others, and more, each time.
+# No deadline and no check of the time that examples take: on a shared machine a slow one says nothing.
+# A commit is judged by the same examples each time; `thorough` draws others, and more, each time.
 settings.register_profile(
     "dev", deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -188,10 +188,7 @@ def test_fractions_that_add_up_to_nothing_leave_nothing() -> None:
 
 
 class Protected(robo_trader.Strategy):
-    """Opens a bracket, stops when its parent is filled, and in the next session when it is closed.
-
-    Its exits are far away, for a replay does not wait for the next session: `out` fills the stop.
-    """
+    """Opens a bracket, far off since no replay waits; the next session fills its stop by `out`. Both end."""
 
     params = (("done", None), ("said", None), ("out", None))
 
@@ -203,7 +200,6 @@ class Protected(robo_trader.Strategy):
                 limitprice=round(close * 10, 2),
             )  # fmt: skip
         if self.p.out is not None:
-            self.p.said.append(("value", round(self.broker.getvalue() - self.broker.getcash(), 2)))
             self.p.out()
 
     def notify_order(self, order: Any) -> None:
@@ -225,21 +221,18 @@ def test_a_strategy_hears_of_orders_of_its_earlier_session() -> None:
     with EmbeddedGateway(lambda: replay_gateway(settings, bars, None, "2016-01-04")) as one:
 
         def fill() -> None:
-            for order in one.control("state")["orders"]:
-                if order["type"] == "STP" and order["status"] != "Filled":
-                    one.control("fill", orderId=order["id"], price=150.0)
+            stop = next(o for o in one.control("state")["orders"] if o["type"] == "STP")
+            if stop["status"] != "Filled":
+                one.control("fill", orderId=stop["id"], price=150.0)
 
+        words: Any = {"ib": f"127.0.0.1:{one.port}", "symbols": "SPY", "send": True, "account": "DU1234567"}
         for exit in (None, fill):
             stop = threading.Event()
-            out = trade(
-                Protected, ib=f"127.0.0.1:{one.port}", symbols="SPY", send=True, account="DU1234567",
-                stop=stop, params={"done": stop.set, "said": said, "out": exit}, risk="off",
-                flags={"live.history": 30},
-            )  # fmt: skip
+            given = {"done": stop.set, "said": said, "out": exit}
+            out = trade(Protected, stop=stop, params=given, risk="off", flags={"live.history": 30}, **words)
     assert out.session == 2 and out.positions == {}
     assert said[0] == ("Market", "Completed")
-    told = [one for one in said[1:] if one[0] != "value"]
-    assert ("Stop", "Completed") in told and ("closed", 2.0) in told
+    assert ("Stop", "Completed") in said and ("closed", 2.0) in said
 
 
 def test_what_a_run_holds_never_becomes_another_contract(project: Path) -> None:
