@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import struct
 from typing import Any
 
@@ -246,8 +247,11 @@ def test_a_replay_does_not_wait_for_ever_for_who_does_not_read(
     gateway = replay(frames, limits=Limits(lag_seconds=0.1, message_rate=1e6))
     reader, deaf, control = connect(gateway, 1), connect(gateway, 2), commands(gateway)
     control("advance", steps=770)
-    # The deaf one asks for much and reads nothing, so that what is sent to it piles up.
-    for i in range(500):
+    # The deaf one asks for much and reads nothing, so that what it is sent piles up, not in the system.
+    for session in gateway.server.gateway.sessions:
+        session.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    for i in range(60):
         deaf.send(20, i, *SPY, 0, "", "1 min", "1 D", 0, "TRADES", 1, 0, "")
     eventually(lambda: 1 / gateway.server.gateway.congested(), ZeroDivisionError)
     with caplog.at_level(logging.WARNING, "robo_trader.gateway"):
