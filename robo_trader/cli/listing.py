@@ -83,7 +83,7 @@ def show_sessions(rows: list[SessionRow]) -> None:
 
 
 _SESSIONS = [
-    out.Column("run", fold=True),
+    out.Column("run"),
     out.Column("strategy", fold=True),
     out.Column("mode"),
     out.Column("begun (UTC)"),
@@ -98,7 +98,9 @@ def _cells(row: SessionRow) -> list[str]:
     mode = row.mode if row.sends or row.mode == "rehearsal" else f"{row.mode} preview"
     counts = (f"{count:,}" for count in (row.starts, row.orders, row.fills))
     short = row.id.rpartition("-")[2]
-    return [short, row.strategy, mode, f"{row.started:%y-%m-%d %H:%M}", *counts, row.state]
+    # Ctrl-C is how a session ends.
+    ended = "" if row.state in ("finished", "interrupted") else row.state
+    return [short, row.strategy, mode, f"{row.started:%y-%m-%d %H:%M}", *counts, ended]
 
 
 def _sessions(url: str | None) -> Iterator[SessionRow]:

@@ -76,7 +76,7 @@ def list_(
 
 
 _LIST = [
-    out.Column("run", fold=True),
+    out.Column("run"),
     out.Column("strategy", fold=True),
     out.Column("made (UTC)"),
     out.Column("period"),
@@ -84,7 +84,6 @@ _LIST = [
     out.Column("Sharpe", right=True),
     out.Column("drawdown", right=True),
     out.Column("trades", right=True),
-    out.Column(""),
 ]
 
 
@@ -92,16 +91,16 @@ def _list_row(row: RunRow) -> list[str]:
     made = f"{row.started:%y-%m-%d %H:%M}" if row.started else ""
     first, last = (row.first or "")[:4], (row.last or "")[:4]
     found = row.metrics.get
+    words = [word for word in (row.mode, row.state) if word not in ("backtest", "finished")]
     return [
         row.id.rpartition("-")[2] if row.started else row.id,
-        row.strategy,
+        f"{row.strategy} ({', '.join(words)})" if words else row.strategy,
         made,
         first if first == last else f"{first}–{last}",
         _percent(found("total_return")),
         _number(found("sharpe"), "{:.2f}"),
         _percent(found("max_drawdown")),
         _number(found("trades_closed"), "{:,.0f}"),
-        ", ".join(word for word in (row.mode, row.state) if word not in ("backtest", "finished")),
     ]
 
 
