@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,16 @@ from robo_trader.cli.main import main
 from robo_trader.errors import UsageError
 from robo_trader.gateway.build import demo_gateway
 from robo_trader.gateway.settings import GatewaySettings
+
+
+@pytest.fixture(autouse=True)
+def _its_own_log() -> Iterator[None]:
+    """The command sends the log to its process's stderr for good; here that is one test's and soon closed."""
+    log = logging.getLogger("robo_trader.gateway")
+    before = list(log.handlers), log.level, log.propagate
+    yield
+    log.handlers[:], level, log.propagate = before
+    log.setLevel(level)
 
 
 def _say(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
