@@ -141,7 +141,12 @@ class Connection:
         if not self._up or self._loop is None:
             raise LineDownError(_DOWN, hint=_WAIT)
         wait = timeout or self.line.timeout
-        future = asyncio.run_coroutine_threadsafe(self._ask(ask, wait), self._loop)
+        asking = self._ask(ask, wait)
+        try:
+            future = asyncio.run_coroutine_threadsafe(asking, self._loop)
+        except RuntimeError:  # Somebody closed the line since it was seen to be up.
+            asking.close()
+            raise LineDownError(_DOWN, hint=_WAIT) from None
         try:
             return future.result(wait + 5)
         except (CancelledError, TimeoutError):

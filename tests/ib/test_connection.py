@@ -57,6 +57,9 @@ def test_it_opens_and_tells_what_the_gateway_is(gateway: Any, heard: Any) -> Non
     one.line.close()
     with pytest.raises(BrokerError, match="the line to the broker is down"):
         buy(one.line)
+    one.line._up = True  # Seen just before another thread closed the line.
+    with pytest.raises(BrokerError, match="the line to the broker is down"):
+        buy(one.line)
 
 
 def test_an_order_is_told_from_the_wire(gateway: Any, heard: Any) -> None:
