@@ -13,7 +13,7 @@ import typer
 from robo_trader.cli import figures, out
 from robo_trader.cli.help import RoboCommand, example, single
 from robo_trader.cli.options import ConfigFile, Json
-from robo_trader.cli.style import coloured, is_terminal
+from robo_trader.cli.style import coloured, is_drawn_on
 
 if TYPE_CHECKING:
     from robo_trader.cli.situation import Observer, Session, Situation
@@ -41,7 +41,7 @@ def status(
     from robo_trader.config import load_config
 
     observer = Observer(load_config(config_file))
-    if watch and (as_json or is_terminal(sys.stdout)):
+    if watch and (as_json or is_drawn_on(sys.stdout)):
         with contextlib.suppress(KeyboardInterrupt):
             (_stream if as_json else _follow)(observer)
         return

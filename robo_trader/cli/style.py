@@ -25,6 +25,11 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def is_drawn_on(stream: TextIO) -> bool:
+    """Tell whether a page can be drawn on `stream`, over and over: a terminal that moves its cursor."""
+    return is_terminal(stream) and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
 def width(stream: TextIO) -> int | None:
     """Return the columns to fill on a terminal (40 to `WIDEST`), or None where nobody looks."""
     if not is_terminal(stream):

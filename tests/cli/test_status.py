@@ -186,16 +186,23 @@ def test_without_a_terminal_watch_tells_once(robo: Any, store: State, still: Non
     assert robo("status", "--watch").out == robo("status").out
 
 
+def test_a_terminal_that_only_types_is_told_once(terminal: Any, store: State) -> None:
+    beat(store)
+    screen = terminal("status", "--watch", term="dumb")
+    screen.until(r"SENDING\s+to\s+a\s+paper\s+account")
+    assert screen.process.wait(60) == 0
+
+
 # -- following --------------------------------------------------------------------------------------
 
 
 class Terminal:
     """`robo` on a terminal of its own."""
 
-    def __init__(self, folder: Path, *words: str, lines: int = 50) -> None:
+    def __init__(self, folder: Path, *words: str, lines: int = 50, term: str = "xterm-256color") -> None:
         self._ours, theirs = pty.openpty()
         self._raw = b""
-        env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "110", "LINES": str(lines)}
+        env = {**os.environ, "TERM": term, "COLUMNS": "110", "LINES": str(lines)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "robo_trader", *words],
             stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=env, start_new_session=True,
