@@ -332,7 +332,7 @@ class IBBroker(Changing, Ledger):
     def _fill(self, order: Any, done: Execution, commission: Decimal) -> None:
         signed = float(done.size) if done.side == "BUY" else -float(done.size)
         self._paid[split_id(done.exec_id)[0]] = commission
-        self.book_fill(order, signed, float(done.price), float(commission), to_ns(done.time))
+        signed = self.book_fill(order, signed, float(done.price), float(commission), to_ns(done.time))
         self._keep_open(order)
         self._booked[split_id(done.exec_id)[0]] = len(self.recorder.fills)
         self.recorder.fill(order, to_ns(done.time), signed, float(done.price), float(commission))

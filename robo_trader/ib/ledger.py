@@ -29,8 +29,8 @@ class Ledger(HonestBroker):
     scales_exits = False
     cash: float
 
-    def book_fill(self, order: Any, size: float, price: float, commission: float, time: int) -> None:
-        """Move cash and position as Backtrader's broker does, in its order of operations.
+    def book_fill(self, order: Any, size: float, price: float, commission: float, time: int) -> float:
+        """Move cash and position as Backtrader's broker does, in its order of operations; return the size.
 
         Unlike there an execution is never refused for want of cash: it has happened.
         """
@@ -51,6 +51,7 @@ class Ledger(HonestBroker):
         order.addcomminfo(comminfo)
         if was in ENDED and order.executed.remsize:
             order.status = was  # A fill that was on its way does not bring the rest back.
+        return size
 
     def shift(
         self, data: Any, comminfo: Any, size: float, price: float, commission: float

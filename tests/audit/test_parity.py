@@ -219,6 +219,21 @@ def test_what_replaces_a_cancelled_order_is_judged_without_it() -> None:
     assert report.live["orders"] >= 30 and report.live["fills"] >= 10
 
 
+class Parts(bt.Strategy):
+    """Adds up tenths and thirds, and closes what floats make of them."""
+
+    def next(self) -> None:
+        if len(self) % 6 == 0:
+            self.close()
+        else:
+            self.buy(size=0.1 if len(self) % 2 else 1 / 3)
+
+
+def test_parts_of_a_share_add_up_the_same() -> None:
+    report = audited(Parts, flags={"run.fractional": True})
+    assert report.differences == [] and report.live["trades"] >= 3
+
+
 class Charges(Turns):
     def start(self) -> None:
         self.broker.setcommission(commission=0.002)

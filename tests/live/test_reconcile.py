@@ -360,6 +360,20 @@ def test_an_order_that_is_another_at_the_broker(more: dict[str, Any]) -> None:
     assert [held.order.ref for held in found.orders_held] == ["abc123-1"]
 
 
+def test_a_part_of_a_share_that_left_with_nine_decimals() -> None:
+    part, left = D("0.6666666666666666"), D("0.666666667")
+    stands = World([BUY]).standing()
+    stands = replace(stands, orders=tuple(replace(o, size=part) for o in stands.orders))
+    snapshot = replace(World([BUY]).snapshot(), open_orders=(opened(BUY, size=left),))
+    assert against(stands, snapshot).clean
+    (done,) = World([replace(BUY, deals=(Deal("e", 1, "10", "1"),))]).snapshot().executions
+    filled = replace(snapshot, open_orders=(), executions=(replace(done, size=left),))
+    held = Position(account=ACCOUNT, con_id=11, symbol="AAA", size=left, average_cost=D(10))
+    filled = replace(filled, positions=(held,))
+    found = against(stands, filled)
+    assert found.clean and [gone.status for gone in found.orders_gone] == ["Completed"]
+
+
 def test_a_trailing_stop_may_have_moved() -> None:
     trail = replace(BUY, type="StopTrail")
     snapshot = replace(World([trail]).snapshot(), open_orders=(opened(trail, stop=D(12)),))

@@ -24,6 +24,8 @@ from robo_trader.ib.snapshot import Snapshot
 from robo_trader.journal.siblings import Siblings
 from robo_trader.journal.standing import Standing, StandingFill, StandingOrder
 
+#: Sizes leave with nine decimals: what was decided may be a part of that more or less.
+_DUST = Decimal("1e-9")
 Kind = Literal["position", "execution", "filled", "order", "unknown", "foreign"]
 #: Backtrader's names of states in which nothing more is expected of an order.
 OVER = frozenset(("Completed", "Canceled", "Cancelled", "Expired", "Margin", "Rejected"))
@@ -214,7 +216,7 @@ class _Comparison:
             self._execution(execution, self.fills.get(name))
         for ref, size in self.filled.items():
             order = self.known[ref]
-            if size > max(one.size for one in order.may_be):
+            if size > max(one.size for one in order.may_be) + _DUST:
                 text = f"order {ref}: executions add up to {_plain(size)} of {_plain(order.size)}"
                 self._add("filled", order.symbol, text, _order(order), f"{_plain(size)} filled", _LOOK)
         for symbol, size in strangers.items():
@@ -307,7 +309,8 @@ class _Comparison:
             self._add("order", order.symbol, text, _order(order), listed, _CANCEL)
         # What a change would have added may be there, or not.
         sizes = [one.size for one in order.may_be]
-        full = filled >= (max(sizes) if working else min(sizes)) > 0
+        whole = max(sizes) if working else min(sizes)
+        full = whole > 0 and filled >= whole - _DUST
         if working and not full:
             held = working[0]
             if order.status in OVER:
@@ -337,7 +340,8 @@ class _Comparison:
         grouped = order.parent is not None or order.oco is not None
         return (
             (order.side, TYPES.get(order.type, held.type)) != (held.side, held.type)
-            or (held.size > order.size if grouped else held.size != order.size)
+            or held.size - order.size > _DUST
+            or (not grouped and order.size - held.size > _DUST)
             or (contract is not None and contract.name.con_id != held.con_id)
             or (order.type in ("Limit", "StopLimit") and _apart(order.limit, held.limit, step))
             or (order.type in ("Stop", "StopLimit") and _apart(order.stop, held.stop, step))
