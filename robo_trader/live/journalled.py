@@ -7,7 +7,7 @@ what would open or add is vetoed; exits go out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from robo_trader.journal.live import RunJournal
@@ -28,12 +28,14 @@ class JournalledGate:
     """A `Gate` around another; `refs` has the reference of every order that may leave, by its id.
 
     `blocked` is a reason that stops whatever opens or adds, or empty: a difference that nobody has
-    resolved, for example.
+    resolved, for example. `unexplained` is what the account holds beyond our executions, signed, by symbol:
+    where it holds less than we do, an exit is one only as far as both agree.
     """
 
     def __init__(self, gate: Gate, journal: RunJournal, link: Linker = lambda intent: (None, None)) -> None:
         self.refs: dict[int, str] = {}
         self.blocked = ""
+        self.unexplained: Mapping[str, float] = {}
         #: True while an operator's orders are made: they pass, and no rule is asked.
         self.by_operator = False
         #: The halt state as it was read last, and what reads it before each family.
@@ -53,7 +55,7 @@ class JournalledGate:
             plain = [one if _has_prices(one) else replace(one, limit=None, stop=None) for one in family]
             return self.write([_veto(intent, reason) for intent in plain], exits=True)
         easing = family[0].modifies and eases(family[0], book)
-        exits = easing or reduces(family, book)
+        exits = easing or reduces(family, book, self.surely)
         if self.by_operator:
             return self.write([Decision(intent=intent) for intent in family], exits=True)
         stopped = "" if easing else self._stopped(exits)
@@ -87,6 +89,11 @@ class JournalledGate:
             return f"halt: {self.halt.text()}"
         return "" if exits else self.blocked
 
+    def surely(self, symbol: str, held: float) -> float:
+        """Return how much of a position of ours the broker holds, too: more of an exit would open one."""
+        there = held + self.unexplained.get(symbol, 0.0)
+        return math.copysign(min(abs(held), abs(there)), held) if held * there > 0 else 0.0
+
     def close(self) -> None:
         """Write what is still withheld of refusals that repeat themselves."""
         self._entries(self._repeats.rest())
@@ -99,12 +106,12 @@ class JournalledGate:
             )
 
 
-def reduces(family: Sequence[Intent], book: Book) -> bool:
-    """Tell whether a family can only make positions smaller."""
+def reduces(family: Sequence[Intent], book: Book, surely: Callable[[str, float], float]) -> bool:
+    """Tell whether a family can only make positions smaller, at the broker as well as here."""
     for intent in family:
         if intent.parent is not None:
             continue
-        held = book.position(book.instrument(intent.symbol).symbol)
+        held = surely(intent.symbol, book.position(book.instrument(intent.symbol).symbol))
         closing = held > 0 if intent.side == "SELL" else held < 0
         if not closing or intent.size > abs(held) + SLACK:
             return False

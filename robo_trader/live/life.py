@@ -379,6 +379,7 @@ class Life:
     def _compare(self, restorer: Restorer) -> Sequence[str]:
         session = self.session
         self.differences = restorer.compare(session.w.cerebro.broker, session.order_news)
+        session.w.gate.unexplained = restorer.unexplained
         return self.differences
 
     # -- telling -----------------------------------------------------------------------------------------

@@ -348,6 +348,42 @@ def test_what_nobody_explains_blocks_openings(gateway: Any, project: Path) -> No
     assert out.orders == 0 and "SPY" in out.differences[0]
 
 
+class Leaves(Once):
+    """Sells all that it holds, at every bar."""
+
+    def next(self) -> None:
+        if self.position:
+            self.sell(size=self.position.size)
+        if len(self) > 33:
+            self.p.done()
+
+
+@pytest.mark.parametrize("sold", [10, 4])
+def test_an_exit_that_would_open_a_position_at_the_broker_is_stopped(gateway: Any, sold: int) -> None:
+    one, stop = gateway(), threading.Event()
+    words = {"ib": f"127.0.0.1:{one.port}", "symbols": "SPY", "send": True, "account": "DU1234567"}
+    trade(Once, stop=stop, params={"done": stop.set}, flags={"live.history": 30}, **words)
+    with Connection(Line(port=one.port)) as line:
+
+        async def by_hand(ib: Any) -> int:
+            (held,) = await ib.reqPositionsAsync()
+            contract = line.library.contract(conId=held.contract.conId, exchange="SMART")
+            number: int = ib.client.getReqId()
+            fields = {"action": "SELL", "totalQuantity": sold, "orderType": "LMT", "lmtPrice": 900.0}
+            ib.client.placeOrder(number, contract, line.library.order(**fields, tif="GTC"))
+            return number
+
+        number = line.call(by_hand)
+        line.time()
+        one.control("fill", orderId=number, qty=sold, price=200.0)
+    stop, leaves = threading.Event(), type("Once", (Leaves,), {})  # Of one name, so that the run goes on.
+    second = trade(leaves, stop=stop, params={"done": stop.set}, flags={"live.history": 30}, **words)
+    assert second.positions == {"SPY": 10.0} and f"holds {sold} less" in second.differences[0]
+    assert sum(one.control("state")["pos"].values()) == 10 - sold
+    with open_journal(folder=".robo") as journal, read_database(journal.database) as reader:
+        assert "veto" in {row["action"] for row in reader.rows("decisions")}
+
+
 class Offers(robo_trader.Strategy):
     """Offers what it holds, far above the market."""
 

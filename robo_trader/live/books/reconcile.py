@@ -43,7 +43,8 @@ class Difference:
     """What the journal does not explain.
 
     `text` is one sentence that stays the same as long as the difference does, and names it in the journal.
-    `journal` and `broker` are what the two say, `todo` what a person can do.
+    `journal` and `broker` are what the two say, `todo` what a person can do. `extra` is what the account
+    holds beyond our executions, signed: of a position only.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class Difference:
     journal: str
     broker: str
     todo: str
+    extra: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,11 +393,16 @@ class _Comparison:
         text = f"{symbol} ({con_id}): {self.account} holds {more} than our executions explain"
         lost = [gone.order.ref for gone in self.gone if gone.order.symbol == symbol and gone.reason == GONE]
         broker = _plain(theirs) + (f"; no trace of {', '.join(lost)}" if lost else "")
-        self._add("position", symbol, text, _plain(ours), broker, _LOOK)
+        self._add("position", symbol, text, _plain(ours), broker, _LOOK, extra)
 
-    def _add(self, kind: Kind, symbol: str, text: str, journal: str, broker: str, todo: str) -> None:
+    def _add(
+        self, kind: Kind, symbol: str, text: str, journal: str, broker: str, todo: str,
+        extra: Decimal = Decimal(0),
+    ) -> None:  # fmt: skip
         self.differences.append(
-            Difference(kind=kind, symbol=symbol, text=text, journal=journal, broker=broker, todo=todo)
+            Difference(
+                kind=kind, symbol=symbol, text=text, journal=journal, broker=broker, todo=todo, extra=extra
+            )
         )
 
 

@@ -59,6 +59,8 @@ class Restorer:
         self._orders, self._contracts, self._account = orders, contracts, account
         self._refs, self._session = refs, session
         self._in_flight, self._change_in_flight = in_flight, change_in_flight
+        #: What the account holds beyond our executions, signed, by symbol: differences that nobody accepted.
+        self.unexplained: dict[str, float] = {}
 
     def begin(self, broker: IBBroker, owner: Any) -> Standing:
         """Book what the journal holds of earlier sessions; before anything else is heard."""
@@ -238,6 +240,12 @@ class Restorer:
         for owned in snapshot.positions:
             if owned.account == self._account and owned.con_id in symbols:
                 self._run.position(symbols[owned.con_id], float(owned.size), float(owned.average_cost))
+        extra = {self._contracts[d.symbol].name.con_id: d.extra for d in found.differences if d.extra}
+        self.unexplained = {
+            symbol: float(extra[one.name.con_id])
+            for symbol, one in self._contracts.items()
+            if one.name.con_id in extra
+        }
         return [difference.text for difference in found.differences]
 
 

@@ -92,7 +92,11 @@ class Obeying:
         gate.by_operator = True
         try:
             for feed in self._cerebro.datas:
-                size = broker.positions[feed].size
+                held = broker.positions[feed].size
+                size = gate.surely(feed._name, held)
+                if size != held:
+                    told = f"{feed._name}: we hold {held:g}, and the broker {size:g} of it"
+                    self._trouble("critical", "more than the broker holds is not closed", told)
                 if size:
                     trade = broker.sell if size > 0 else broker.buy
                     trade(self._cerebro.strategies[0], feed, abs(size), because=WHY)
