@@ -97,8 +97,8 @@ class Modifying:
 
         The values count at once, and in the market from the next bar that starts, as a new order's would.
         The guard judges a change as it judges an order: it may trim what a larger size adds; changes that
-        make no position larger always pass, in a halt too. `notify_order` tells of the order again, in the
-        status that it has (``Accepted``, or ``Partial``).
+        make no position larger pass unless the state is HALTED. `notify_order` tells of the order again, in
+        the status that it has (``Accepted``, or ``Partial``).
 
         A refused change leaves the order working as it was: the answer is False, ``order.info["refused"]``
         says why, and `notify_order` tells of the order again. Live, the broker may refuse what has left:

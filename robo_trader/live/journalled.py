@@ -54,11 +54,10 @@ class JournalledGate:
             reason = f"the price of order {senseless.order_id} is no number"
             plain = [one if _has_prices(one) else replace(one, limit=None, stop=None) for one in family]
             return self.write([_veto(intent, reason) for intent in plain], exits=True)
-        easing = family[0].modifies and eases(family[0], book)
-        exits = easing or reduces(family, book, self.surely)
+        exits = reduces(family, book, self.surely) or (family[0].modifies and eases(family[0], book))
         if self.by_operator:
             return self.write([Decision(intent=intent) for intent in family], exits=True)
-        stopped = "" if easing else self._stopped(exits)
+        stopped = self._stopped(exits)
         if stopped:
             decisions = [_veto(intent, stopped) for intent in family]
         else:

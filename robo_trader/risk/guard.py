@@ -108,8 +108,6 @@ class Guard:
             return [Decision(intent=intent) for intent in family]
         known = family
         try:
-            if family[0].modifies and eases(family[0], book):
-                return [Decision(intent=intent) for intent in family]
             if len(family) != 1 or self._symbols.get(family[0].symbol) != family[0].symbol:
                 known = [self._known_as(intent, book) for intent in family]
             state = ACTIVE
@@ -118,6 +116,8 @@ class Guard:
                 state = halt.state
                 if state == HALTED:
                     return self._done([_refusal(i, "halt", halt.text()) for i in family], family)
+            if family[0].modifies and eases(family[0], book):
+                return [Decision(intent=intent) for intent in family]
             blind = ""
             try:
                 self.view.look(book)

@@ -14,7 +14,7 @@ from robo_trader.risk.exposure import SLACK, closing_part
 
 
 def eases(intent: Intent, book: Book) -> bool:
-    """Tell whether a change makes no position larger, so that no rule and no halt stands in its way.
+    """Tell whether a change makes no position larger, so that no rule stands in its way, nor REDUCING.
 
     That is one that is not for more, and either only closes (a stop that follows the market), or costs
     no more and is no nearer to a fill.

@@ -69,8 +69,10 @@ def test_a_halt_refuses_what_enlarges(
     halts.set(state, who="ann", why="look")
     guard = make_guard(halts=halts, position=0.5)
     (decision,) = guard.decide([changed(*change)], account(held, *order))
-    if change == ("SELL", 10, None, 90.0) and state == "REDUCING":
-        passes = True  # A larger exit closes more; only HALTED keeps a strategy's orders back.
+    if state == "HALTED":
+        passes = False  # The strategy's own exits are kept back, too: what works stays as it is.
+    elif change == ("SELL", 10, None, 90.0):
+        passes = True  # A larger exit closes more.
     if change == ("SELL", 20, None, 99.0) and state == "REDUCING":
         assert decision.action == "veto" and decision.reasons[-1] == "the order stays as it is"
         return
