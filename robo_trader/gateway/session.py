@@ -31,6 +31,8 @@ START_API = 71
 #: Messages of market data, which a gap holds back and a broken line stops.
 MARKET_DATA = frozenset({1, 2, 12, 13, 21, 45, 46, 50, 84, 90, 99})
 NAME = "robo_trader simulated gateway"
+#: Answers of so many bytes end a client's turn.
+_TURN = 16_384
 
 
 @dataclass(slots=True, eq=False)
@@ -218,6 +220,8 @@ class Session:
             if self.closed or self._too_fast():
                 continue
             self._take(payload)
+            if self.unsent_bytes > _TURN:
+                await asyncio.sleep(0)  # It leaves, and the others have their turn.
             if self.writer.transport.get_write_buffer_size() > limits.unsent // 4:
                 await self.writer.drain()
 

@@ -272,6 +272,18 @@ def test_many_steps_at_once_leave_clients_their_turn(replay: Any, connect: Any, 
         client.sync()
 
 
+def test_many_requests_at_once_are_answered_to_who_reads(replay: Any, connect: Any, commands: Any) -> None:
+    """All the answers are more than may wait for a client, and each of them is less."""
+    closes = [100.0 + i % 9 for i in range(300)]
+    gateway = replay([minutely("SPY", closes)], limits=Limits(unsent=100_000, message_rate=1e6))
+    client, control = connect(gateway), commands(gateway)
+    control("advance", steps=600)
+    asked = [packed(20, i, *SPY, 0, "", "1 min", "1 D", 0, "TRADES", 1, 0, "") for i in range(50)]
+    client.sock.sendall(b"".join(asked))
+    for number in range(50):
+        assert client.expect(17)[1] == str(number)
+
+
 @pytest.mark.parametrize(("kind", "name"), [("STK", "DUAL in CAD"), ("FUT", "ES"), ("STK", "AAPL")])
 def test_a_correction_changes_the_books_as_if_it_had_been_so(
     demo: Any, connect: Any, commands: Any, kind: str, name: str
