@@ -49,15 +49,27 @@ def values_of(order: Any) -> Values:
     )  # fmt: skip
 
 
+def done_of(order: Any) -> float:
+    """Return how much of an order's size is no more to be filled; positive.
+
+    That is what was filled of it, and of a bracket's exit what the others have closed in its place.
+    """
+    size, part = abs(float(order.created.size)), order.executed
+    filled = abs(float(part.size))
+    others = size - filled - abs(float(part.remsize))
+    return filled + others if others > SLACK * size else filled
+
+
 def put(order: Any, values: Values) -> None:
     """Let an order ask for `values` from now on."""
     signed = values.size if order.isbuy() else -values.size
     made = order.created
-    order.size = made.size = signed
     # The fast engine's notifications share what was filled, and Backtrader's share the parameters.
     quick = hasattr(order, "own_executed")
     part = order.own_executed() if quick else order.executed
-    part.remsize = signed - part.size
+    gone = done_of(order)
+    order.size = made.size = signed
+    part.remsize = signed - (gone if order.isbuy() else -gone)
     made.price, made.pricelimit = values.price, values.pricelimit
     for holder in (made, order if quick else order.p):
         holder.trailamount, holder.trailpercent = values.trailamount, values.trailpercent
@@ -159,7 +171,7 @@ class Modifying:
     def _change(self, order: Any, because: Any) -> Intent:
         """Return what the guard is asked: the order as it would be, for what is not filled of it."""
         intent: Intent = self._intent(order)  # type: ignore[attr-defined]
-        filled = abs(float(order.executed.size))
+        filled = done_of(order)
         reason = intent.because if because is None else self._reason_in_words(because)
         return replace(intent, size=intent.size - filled, filled=filled, modifies=True, because=reason)
 
@@ -224,12 +236,17 @@ def _senseless(order: Any, changed: dict[str, Any], before: Values) -> str:
     for name, value in changed.items():
         if name not in able or (name.startswith("trail") and not getattr(before, name)):
             return f"a {kind} order has no {name} that could be changed"
-        number = isinstance(value, Real) and math.isfinite(value)
-        if not number:
+        if not _is_number(value) or (name.startswith("trail") and value <= 0):
             return f"{value!r} is no {name}"
-        if name.startswith("trail") and value <= 0:
-            return f"{value!r} is no {name}"
-    size, filled = changed.get("size"), abs(float(order.executed.size))
-    if size is not None and size <= max(filled, 0.0):
-        return f"a size of {size:g} leaves nothing of it, {filled:g} being filled; cancel it"
+    size, done = changed.get("size"), done_of(order)
+    if size is not None and size <= done:
+        return f"a size of {size:g} leaves nothing of it, {done:g} being filled; cancel it"
     return ""
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a value is a number that a float can hold; True and False are not meant as one."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False

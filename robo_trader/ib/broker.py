@@ -167,6 +167,7 @@ class IBBroker(Changing, Ledger):
 
     def _before_a_change(self, order: Any) -> None:
         self._hear_of_cancelled()
+        self._learn_rest(order)
 
     def _end_group(self, order: Any, outbox: Sequence[Any]) -> None:
         """End the rest of an order's OCO group: what was sent, and what is about to be."""
@@ -222,7 +223,8 @@ class IBBroker(Changing, Ledger):
             self._grouped.add(group)
             leader = self._by_ref.get(group)
             if leader is not None and leader.alive() and self._desk.was_sent(group):
-                self._desk.join_group(group, group)
+                # As it is asked for now: a change that was refused must not come into force so.
+                self._desk.join_group(outgoing(leader, group, "", group))
 
     def _ref(self, order: Any) -> str:
         return self._refs[self.recorder.order_id(order.ref)]
@@ -263,6 +265,7 @@ class IBBroker(Changing, Ledger):
         # Who cancels each order of a bracket asks for all of them each time.
         refs = [each for each in (ref, *self._kin(order)) if self._leaving.get(each) != self.now]
         self._called_back.update(refs)
+        self._take_back_changes(refs)
         self._ask_to_cancel(refs)
         self._leaving.update({each: self.now for each in refs if each not in self.wanted_gone})
         return True

@@ -8,21 +8,23 @@ sending again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
 import backtrader as bt
 
-from robo_trader.engine.modifying import REFUSED, Values, put
+from robo_trader.engine.modifying import REFUSED, Values, done_of, put, values_of
 from robo_trader.errors import BrokerError
 from robo_trader.ib.executions import Modified, NotModified
 from robo_trader.ib.wording import TRAILING, outgoing
+from robo_trader.risk.exposure import SLACK
 
 #: Why an order of a preview ends, and a change comes to nothing: it was computed, guarded and journalled.
 PREVIEW = "preview: nothing is sent"
 _OVER = "the order was over before it came"
+_CALLED_BACK = "the order is being cancelled"
 
 
 class ChangeWitness(Protocol):
@@ -91,6 +93,13 @@ class Changing:
             if why:
                 self._come_to_nothing(order, number, why)
 
+    def _take_back_changes(self, refs: Collection[str]) -> None:
+        """Send no change of orders that are being cancelled."""
+        for order, number in [*self._changed.values()]:
+            if self._names(order)[0] in refs:
+                del self._changed[order.ref]
+                self._come_to_nothing(order, number, _CALLED_BACK)
+
     def _send_change(self, order: Any, number: int) -> str:
         """Send a change; return why it was not sent, or an empty text."""
         if not order.alive():
@@ -101,12 +110,26 @@ class Changing:
         try:
             out = outgoing(order, ref, parent, group)
             more = out.size - Decimal(repr(self._held[order.ref].size))
+            elsewhere = done_of(order) - abs(float(order.executed.size))
+            if elsewhere:
+                out = replace(out, size=out.size - Decimal(repr(round(elsewhere, 9))))
             refused: str = self._large(replace(out, size=more)) if more > 0 else ""
             if not refused and not self._desk.modify(out, number):
                 self._witness.trouble("the line broke while a change left; the broker will be asked for it")
         except BrokerError as error:
             return f"not sent: {error.message}"
         return refused
+
+    def _learn_rest(self, order: Any) -> None:
+        """Take what the broker has taken off an exit, when another was filled in part, off it here, too."""
+        ref, parent, group = self._names(order)
+        known = self._desk.orders.get(ref) if self._desk is not None else None
+        if known is None or known.size is None or not (parent or group):
+            return
+        held, filled = self._held.get(order.ref, values_of(order)).size, abs(float(order.executed.size))
+        left = abs(float(order.created.size)) - filled - (held - float(known.size))
+        if 0 < left < abs(float(order.executed.remsize)) * (1 - SLACK):
+            order.executed.remsize = left if order.isbuy() else -left
 
     def _names(self, order: Any) -> tuple[str, str, str]:
         """Return an order's reference, its parent's, and its group's name."""
@@ -133,24 +156,32 @@ class Changing:
         asked = self._asked.get(order.ref, {})
         if number not in asked:
             return
-        for n in [n for n in asked if n <= number]:
+        # Those before it that are on the wire may still be taken; the others never left.
+        known = self._desk.orders.get(self._names(order)[0]) if self._desk is not None else None
+        on_the_wire = {} if known is None else {n: asked[n] for n in known.asked if n in asked}
+        for n in [n for n in asked if n <= number and n not in on_the_wire]:
             self._witness.not_modified(self._number_of(order), n, why)
-        self._forget(order, number)
+        self._forget(order, number, on_the_wire)
         order.info[REFUSED] = why
-        if why != PREVIEW:
+        if why not in (PREVIEW, _CALLED_BACK):
             name = order.data._name
             self._witness.trouble(f"{name}: order {self._number_of(order)} stays as it was: {why}")
         if order.alive():
             self.notify(order)  # type: ignore[attr-defined]
 
-    def _forget(self, order: Any, number: int) -> None:
-        """Let go of the changes up to `number`; when none is on its way any more, what is held counts."""
-        asked = {n: values for n, values in self._asked.get(order.ref, {}).items() if n > number}
-        if asked:
-            self._asked[order.ref] = asked
+    def _forget(self, order: Any, number: int, on_the_wire: Mapping[int, Values] | None = None) -> None:
+        """Let go of the changes up to `number` but those `on_the_wire`; the newest that is left counts.
+
+        When none is on its way any more, what is held counts.
+        """
+        asked = self._asked.pop(order.ref, {})
+        later = {n: values for n, values in asked.items() if n > number}
+        left = {**(on_the_wire or {}), **later}
+        if left:
+            self._asked[order.ref] = left
+        if later:
             return
-        self._asked.pop(order.ref, None)
-        held, made = self._held.pop(order.ref), order.created
+        held, made = left[max(left)] if left else self._held.pop(order.ref), order.created
         if order.exectype in TRAILING:
             held = held._replace(price=made.price, pricelimit=made.pricelimit)  # It went on meanwhile.
         put(order, held)

@@ -11,7 +11,7 @@ broker's words; everything that the broker answers arrives as messages.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -83,7 +83,7 @@ class OrderDesk:
         self._connection = connection
         self._contracts = contracts
         self._account = account
-        self._sent: dict[str, Outgoing] = {}
+        #: Over which line each order of this session left, and each changed one.
         self._over: dict[str, int] = {}
         self._changed_over: dict[str, int] = {}
         #: The highest number that was given to an order.
@@ -109,7 +109,6 @@ class OrderDesk:
         placed: list[tuple[int, str, dict[str, Any]]] = []
         for i, (own, (order, fields)) in enumerate(zip(numbers, ready, strict=True)):
             self.orders.announce(order.ref, client_id=client, order_id=own, side=order.side, size=order.size)
-            self._sent[order.ref] = order
             self._over[order.ref] = line
             more = {"parentId": self._number(order.parent), "transmit": i + 1 == len(ready)}
             placed.append((own, order.symbol, fields | more))
@@ -123,10 +122,9 @@ class OrderDesk:
 
         self._connection.call(put)
 
-    def join_group(self, ref: str, group: str) -> None:
-        """Put an order that is at the broker already into an OCO group."""
-        order = self._sent[ref] = replace(self._sent[ref], group=group)
-        own = self._number(ref)
+    def join_group(self, order: Outgoing) -> None:
+        """Put an order that is at the broker already into the OCO group that it names."""
+        own = self._number(order.ref)
         fields = self._fields_again(order)
 
         async def put(ib: Any) -> None:
@@ -147,7 +145,7 @@ class OrderDesk:
                 f"{order.ref} rests under another client id, which alone may change it",
                 hint="cancel it there and make a new order",
             )
-        earlier, left, line = order.ref not in self._sent, False, self._connection.attempt
+        earlier, left, line = order.ref not in self._over, False, self._connection.attempt
         self.orders.change(order.ref, number, terms(order, self._contracts[order.symbol].tick))
 
         async def put(ib: Any) -> None:
@@ -166,7 +164,7 @@ class OrderDesk:
                 self.orders.unchanged(order.ref, "", number)
                 raise
             arrived = False
-        self._sent[order.ref], self._changed_over[order.ref] = order, line
+        self._changed_over[order.ref] = line
         return arrived
 
     def change_in_flight(self, ref: str) -> bool:
@@ -175,7 +173,7 @@ class OrderDesk:
 
     def was_sent(self, ref: str) -> bool:
         """Tell whether an order may have left in this session."""
-        return ref in self._sent
+        return ref in self._over
 
     def in_flight(self, ref: str) -> bool:
         """Tell whether an order left over the line as it is now: its answer is still to come."""

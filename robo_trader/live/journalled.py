@@ -108,7 +108,7 @@ class JournalledGate:
 def reduces(family: Sequence[Intent], book: Book, surely: Callable[[str, float], float]) -> bool:
     """Tell whether a family can only make positions smaller, at the broker as well as here."""
     for intent in family:
-        if intent.parent is not None:
+        if intent.parent is not None and not intent.modifies:
             continue
         held = surely(intent.symbol, book.position(book.instrument(intent.symbol).symbol))
         closing = held > 0 if intent.side == "SELL" else held < 0

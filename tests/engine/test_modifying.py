@@ -115,6 +115,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"price": float("nan")}, "nan is no price"),
     ({}, {"price": float("inf")}, "inf is no price"),
     ({}, {"price": "9"}, "'9' is no price"),
+    ({}, {"price": 10**400}, "0 is no price"),
+    ({}, {"size": True}, "True is no size"),
     ({}, {"size": 0}, "a size of 0 leaves nothing of it, 0 being filled; cancel it"),
     ({}, {"size": -3}, "a size of -3 leaves nothing"),
     ({}, {"pricelimit": 5.0}, "a Limit order has no pricelimit that could be changed"),
@@ -202,6 +204,38 @@ def test_a_partly_filled_order_is_changed_as_a_whole(engine: str, fill_rules: st
     assert [(o.size, o.filled, o.status) for o in record.orders] == [(7.0, 7.0, "Completed")]
     change_ = record.decisions[-1].intent
     assert (change_.size, change_.filled) == (1.0, 6.0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("which", "asked", "sold"),
+    [
+        (1, {"price": 91.0}, [4.0, 6.0]),
+        (1, {"size": 9}, [4.0, 5.0]),
+        (2, {"size": 8}, [4.0, 4.0]),
+        (1, {"size": 4}, [4.0, 6.0]),
+    ],
+)
+def test_an_exit_does_not_grow_again_when_another_was_filled_in_part(
+    engine: str, which: int, asked: dict[str, Any], sold: list[float]
+) -> None:
+    """What the profit target has sold is off the stop, whatever else of it changes."""
+
+    def begin(s: Any) -> None:
+        s.broker.set_filler(
+            lambda order, price, ago: min(10 if price < 105.0 else 4, abs(order.executed.remsize))
+        )
+        s.family = s.buy_bracket(size=10, exectype=Order.Market, stopprice=90.0, limitprice=105.0)
+
+    def act(s: Any) -> None:
+        s.broker.modify(s.family[which], **asked)
+
+    up, down = [100.0, 106.0, 99.0, 100.0], [100.0, 101.0, 80.0, 85.0]
+    record = play(
+        [daily("A", flat(8, bar3=up, bar5=down, bar6=down, bar7=down))],
+        scripted((1, begin), (4, act)), engine=engine,
+    )  # fmt: skip
+    assert [f.size for f in record.fills if f.side == "SELL"] == sold
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -304,11 +304,98 @@ def test_an_order_of_an_earlier_session_keeps_its_validity(gateway: EmbeddedGate
     order = next(iter(gateway.server.books.orders.values()))
     ends, tif = order.good_until, order.values["tif"]
     assert ends is not None and tif == "GTD"
-    out = live(gateway, Diary([change(price=102.0), settled]))
+    out = live(gateway, Diary([change(price=101.0), settled, change(price=102.0), settled]))
     assert out.run_id == first.run_id
     agree(gateway, out, 10, 102.0)
     order = next(iter(gateway.server.books.orders.values()))
     assert (order.good_until, order.values["tif"]) == (ends, "GTD")
+
+
+def orders(one: EmbeddedGateway) -> list[Any]:
+    return list(one.server.books.orders.values())
+
+
+def test_an_exit_does_not_grow_again_when_another_was_filled_in_part(gateway: EmbeddedGateway) -> None:
+    """The broker took what the profit target has sold off the stop, which follows the market then."""
+    family: list[Any] = []
+
+    def bracket(s: Any) -> None:
+        family.extend(s.buy_bracket(size=10, exectype=bt.Order.Market, stopprice=60.0, limitprice=900.0))
+
+    def partly(s: Any) -> Any:
+        if family[0].alive() or family[2].status == bt.Order.Submitted:
+            return AGAIN
+        gateway.control("fill", orderId=orders(gateway)[3].order_id, qty=4, price=900.0)
+        return None
+
+    def follow(s: Any) -> Any:
+        return AGAIN if abs(family[2].executed.size) != 4 else s.broker.modify(family[1], price=61.0)
+
+    diary = Diary([bracket, partly, follow, settled])
+    out = live(gateway, diary)
+    stop = orders(gateway)[2]
+    assert diary.answers[2] is True
+    assert (stop.quantity, stop.stop, out.positions) == (6.0, 61.0, {"SPY": 6.0})
+    assert out.differences == ()
+
+
+def test_who_joins_a_group_does_not_bring_a_refused_change_into_force(gateway: EmbeddedGateway) -> None:
+    def refused(s: Any) -> Any:
+        gateway.control("reject", code="201")
+        return change(price=105.0, size=30)(s)
+
+    def join(s: Any) -> None:
+        s.buy(size=1, exectype=bt.Order.Limit, price=90.0, oco=s.p.diary.order)
+
+    out = live(gateway, Diary([refused, settled, join, settled, settled]))
+    first = orders(gateway)[0]
+    assert first.group and (first.quantity, first.limit) == (10.0, LOW) and out.differences == ()
+
+
+def test_a_change_that_did_not_leave_says_nothing_of_one_that_did(
+    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line breaks with the first change; what becomes of it the broker says, whatever came after."""
+    modify, place, count = OrderDesk.modify, OrderDesk._place, 0
+
+    def breaking(desk: OrderDesk, order: Any, number: int) -> bool:
+        nonlocal count
+        count += 1
+        if count > 1:
+            raise LineDownError("the line to the broker is down")
+
+        def cut(desk: Any, ib: Any, own: int, symbol: str, fields: Any) -> None:
+            place(desk, ib, own, symbol, fields)
+            ib.client.conn.transport.close()  # What is written already still arrives.
+
+        with monkeypatch.context() as patch:
+            patch.setattr(OrderDesk, "_place", cut)
+            return modify(desk, order, number)
+
+    monkeypatch.setattr(OrderDesk, "modify", breaking)
+
+    def twice(s: Any) -> None:
+        change(size=20, price=101.0)(s)
+        s.broker.flush()
+        change(size=30)(s)
+
+    out = live(gateway, Diary([twice, settled]))
+    agree(gateway, out, 20, 101.0)
+    assert states(out.run_id) == ["asked", "asked", "refused", "holds"]
+
+
+def test_no_change_follows_a_cancellation(gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(OrderDesk, "modify", lambda *what: sent.append(what) or True)
+
+    def both(s: Any) -> None:
+        change(price=101.0)(s)
+        s.cancel(s.p.diary.order)
+
+    diary = Diary([both, settled, settled])
+    out = live(gateway, diary)
+    assert sent == [] and states(out.run_id) == ["asked", "refused"] and out.differences == ()
+    assert orders(gateway)[0].status == "Cancelled" and diary.told[-1][0] == "Canceled"
 
 
 def test_a_halt_lets_an_order_become_smaller_and_not_larger(gateway: EmbeddedGateway, project: Path) -> None:

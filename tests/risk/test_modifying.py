@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from accounts import Account, Working
 from guards import make_guard
 
+from robo_trader.live.journalled import reduces
 from robo_trader.records import Intent
 from robo_trader.risk.halt import HaltStore
 from robo_trader.risk.modifying import eases
@@ -105,3 +107,13 @@ def test_a_change_is_no_double_of_its_own_order() -> None:
     book.now += 1
     (double,) = guard.decide([changed("BUY", 10, 95.0)], book)
     assert double.action == "veto" and "order 2 is the same" in double.reasons[0]
+
+
+def test_a_larger_exit_of_a_bracket_is_judged_by_what_is_held() -> None:
+    """New exits come with their entry; one that is changed alone may open a position."""
+    asked = [replace(changed("SELL", size, None, 90.0), parent=7) for size in (10, 100)]
+    book = account(10, "SELL", 10, None, 90.0)
+    exits = [reduces([one], book, lambda symbol, held: held) for one in asked]
+    assert exits == [True, False]
+    assert reduces([asked[0]], book, lambda symbol, held: 4.0) is False
+    assert reduces([replace(asked[1], modifies=False)], book, lambda symbol, held: held) is True
