@@ -1,9 +1,9 @@
 """`Changing`: the part of `IBBroker` that changes orders which the broker holds.
 
 A change is judged and journalled like an order, counts here at once, and leaves with the orders of its
-callback. The broker's answer settles it: its own word of the order's values confirms it, an error takes it
-back. What a broken line swallowed is settled by the next comparison with the broker's books, never by
-sending again.
+callback, or once the broker is known to have the order. The broker's answer settles it: its own word of the
+order's values confirms it, an error takes it back. What a broken line swallowed is settled by the next
+comparison with the broker's books, never by sending again.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Changing:
     _large: Any
     _outbox: list[Any]
     _by_ref: dict[str, Any]
+    _called_back: set[str]
     _submitted_at: dict[int, int]
     recorder: Any
     book: Any
@@ -89,6 +90,10 @@ class Changing:
     def _send_changes(self) -> None:
         changed, self._changed = self._changed, {}
         for order, number in changed.values():
+            if order.status == bt.Order.Submitted and self._desk is not None:
+                # Were the order refused meanwhile, its change would arrive as a new one.
+                self._changed[order.ref] = order, number
+                continue
             why = self._send_change(order, number)
             if why:
                 self._come_to_nothing(order, number, why)
@@ -107,6 +112,8 @@ class Changing:
         if self._desk is None:
             return PREVIEW
         ref, parent, group = self._names(order)
+        if ref in self._called_back:
+            return "it is being cancelled"
         try:
             out = outgoing(order, ref, parent, group)
             more = out.size - Decimal(repr(self._held[order.ref].size))

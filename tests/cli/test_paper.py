@@ -278,7 +278,11 @@ def test_a_session_whose_lines_nobody_reads_goes_on(home: Path, data: Path, turn
 def test_a_terminal_that_goes_away_ends_a_session_gracefully(
     running: Callable[..., Running], home: Path, replay: EmbeddedGateway
 ) -> None:
-    one = running(*eager(home, replay.port))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Under nohup programs inherit that it is ignored.
+    try:
+        one = running(*eager(home, replay.port))
+    finally:
+        signal.signal(signal.SIGHUP, before)
     one.until("status --watch' shows what goes on")
     one.process.send_signal(signal.SIGHUP)
     code, told = one.end()

@@ -103,8 +103,9 @@ def gateway() -> Iterator[EmbeddedGateway]:
 def live(one: EmbeddedGateway, diary: Diary, **more: Any) -> Outcome:
     words = {"send": True, "account": "DU1234567", "risk": "off", **more}
     return trade(
-        Stepping, ib=f"127.0.0.1:{one.port}", symbols="SPY", stop=diary.stop, params={"diary": diary},
-        flags={"live.history": 30}, told=Told(alert=lambda a: diary.alerts.append(f"{a.title} {a.text}")),
+        words.pop("strategy", Stepping), ib=f"127.0.0.1:{one.port}", symbols="SPY", stop=diary.stop,
+        params={"diary": diary}, flags={"live.history": 30},
+        told=Told(alert=lambda a: diary.alerts.append(f"{a.title} {a.text}")),
         **words,
     )  # fmt: skip
 
@@ -169,6 +170,31 @@ def test_a_change_keeps_the_order_and_is_told_when_the_broker_has_it(gateway: Em
     ]  # fmt: skip
     assert states(out.run_id) == ["asked", "holds"] * 3
     assert out.orders == 1
+
+
+class AtOnce(Stepping):
+    """Changes its order before the broker can have said that it has it."""
+
+    def notify_order(self, order: Any) -> None:
+        super().notify_order(order)
+        if order.status == bt.Order.Submitted:
+            self.p.diary.answers.append(self.broker.modify(order, price=101.0))
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_change_leaves_once_the_broker_has_the_order(gateway: EmbeddedGateway, taken: bool) -> None:
+    """The change of an order that is refused would make a new one at the broker."""
+    for _ in range(0 if taken else 2):  # The first is met by what the session asks at its start.
+        gateway.control("reject", code=201)
+    diary = Diary([lambda s: None])
+    out = live(gateway, diary, strategy=AtOnce)
+    assert diary.answers == [True, None]
+    if taken:
+        agree(gateway, out, 10, 101.0)
+        assert states(out.run_id) == ["asked", "holds"]
+    else:
+        assert gateway.control("state")["orders"] == [] and diary.told[-1][0] == "Rejected"
+        assert states(out.run_id) == ["asked", "refused"]
 
 
 def test_what_the_broker_refuses_leaves_the_order_as_it_was(gateway: EmbeddedGateway) -> None:
