@@ -158,6 +158,9 @@ class Modifying:
         put(order, after)
         poorer, intent = self._falls_short(order, before, after), self._change(order, because)
         put(order, before)
+        nearer = _drawn_nearer(order, before, after)
+        if nearer is not None:
+            intent = replace(intent, stop=nearer)
         if poorer:
             return before, "not enough cash"
         decision: Decision = self.gate.decide([intent], self.book)[0]
@@ -242,6 +245,22 @@ def _senseless(order: Any, changed: dict[str, Any], before: Values) -> str:
     if size is not None and size <= done:
         return f"a size of {size:g} leaves nothing of it, {done:g} being filled; cancel it"
     return ""
+
+
+def _drawn_nearer(order: Any, before: Values, after: Values) -> float | None:
+    """Return how near to the market a shorter distance draws a trailing stop, None where none does.
+
+    The stop itself moves with the next bar's close; the guard has to know now that a fill is nearer.
+    """
+    sign = 1.0 if order.isbuy() else -1.0
+    if before.trailamount:
+        shorter = before.trailamount - (after.trailamount or 0.0)
+        return before.price - sign * shorter if before.price is not None and shorter > 0 else None
+    if not before.trailpercent or not after.trailpercent or after.trailpercent >= before.trailpercent:
+        return None
+    if before.price is None:
+        return None
+    return before.price / (1.0 + sign * before.trailpercent) * (1.0 + sign * after.trailpercent)
 
 
 def _is_number(value: Any) -> bool:

@@ -320,6 +320,7 @@ class IBBroker(Changing, Ledger):
                     self._answered(order, change)
                 case Warned(code=code, text=text):
                     self._warn(order, code, text)
+        self._let_grow_again()
         # What was filled counts in the account's value at once, as a fill at an open does in a backtest.
         self._get_value()
 

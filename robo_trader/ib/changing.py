@@ -63,6 +63,9 @@ class Changing:
         #: By `ref`: the values that the broker is known to hold while changes of them are on their way.
         self._held: dict[int, Values] = {}
         self._asked: dict[int, dict[int, Values]] = {}
+        #: By the `ref` of an entry that is to become smaller: the exits that follow, and how large they were.
+        self._following: dict[int, dict[int, tuple[Any, float]]] = {}
+        self._as_large_as_ever: list[Any] = []
         #: How many changes the strategy has made.
         self.changes = 0
 
@@ -86,6 +89,28 @@ class Changing:
         """Remember a change whose answer is to come, and what the order asks for until then."""
         self._held.setdefault(order.ref, held)
         self._asked.setdefault(order.ref, {})[number] = asked
+
+    def _that_follow(self, order: Any, size: float) -> list[Any]:
+        found: list[Any] = super()._that_follow(order, size)  # type: ignore[misc]
+        if order.parent is None and order.ref in self._asked:
+            sizes = self._following.setdefault(order.ref, {})
+            for each in found:
+                sizes.setdefault(each.ref, (each, abs(float(each.created.size))))
+        return found
+
+    def _let_grow_again(self) -> None:
+        """Entries stay as large as they were: their exits become again what they were."""
+        entries, self._as_large_as_ever = self._as_large_as_ever, []
+        for order in entries:
+            if order.ref in self._asked:
+                continue
+            for each, size in self._following.pop(order.ref, {}).values():
+                small = each.alive() and abs(float(each.created.size)) < size
+                if small and not self.modify(each, size=size):  # type: ignore[attr-defined]
+                    number, why = self._number_of(each), each.info.get(REFUSED, "")
+                    self._witness.trouble(
+                        f"{each.data._name}: exit {number} stays smaller than its entry: {why}"
+                    )
 
     def _send_changes(self) -> None:
         changed, self._changed = self._changed, {}
@@ -147,6 +172,7 @@ class Changing:
     def _answered(self, order: Any, answer: Modified | NotModified) -> None:
         if isinstance(answer, NotModified):
             self._come_to_nothing(order, answer.number, answer.reason)
+            self._as_large_as_ever.append(order)
             return
         asked = self._asked.get(order.ref, {})
         values = asked.get(answer.number)
@@ -155,6 +181,8 @@ class Changing:
         self._held[order.ref] = values
         self._write_down(order, answer.number, values)
         self._forget(order, answer.number)
+        if order.ref not in self._asked:
+            self._following.pop(order.ref, None)
         if order.alive():
             self.notify(order)  # type: ignore[attr-defined]
 

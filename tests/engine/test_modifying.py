@@ -269,6 +269,26 @@ def test_a_stop_that_follows_and_a_distance_that_shrinks(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("distance", "nearer", "seen"),
+    [
+        ({"trailamount": 20.0}, {"trailamount": 5.0}, 105.0),
+        ({"trailpercent": 0.2}, {"trailpercent": 0.05}, 105.0),
+        ({"trailamount": 20.0}, {"trailamount": 30.0}, 120.0),
+        ({"trailamount": 20.0}, {"size": 4}, 120.0),
+    ],
+)
+def test_the_guard_is_told_how_near_a_shorter_distance_comes(
+    engine: str, distance: dict[str, Any], nearer: dict[str, Any], seen: float
+) -> None:
+    def begin(s: Any) -> None:
+        s.first = s.buy(size=10, exectype=Order.StopTrail, **distance)
+
+    record = play([daily("A", flat(5))], scripted((1, begin), (3, change(nearer))), engine=engine)
+    assert record.decisions[-1].intent.stop == pytest.approx(seen)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_guard_trims_what_is_added_and_never_what_works(engine: str) -> None:
     """A tenth of 100,000 is 111 shares at the limit of 90, 100 at the close of 100."""
     answers: list[Any] = []

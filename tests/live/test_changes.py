@@ -365,6 +365,34 @@ def test_an_exit_does_not_grow_again_when_another_was_filled_in_part(gateway: Em
     assert out.differences == ()
 
 
+@pytest.mark.parametrize("filled_first", [True, False])
+def test_exits_follow_an_entry_that_could_not_become_smaller(
+    gateway: EmbeddedGateway, monkeypatch: pytest.MonkeyPatch, filled_first: bool
+) -> None:
+    """Or a part of what is bought would have no stop."""
+    modify, family = OrderDesk.modify, []
+
+    def late(desk: OrderDesk, order: Any, number: int) -> bool:
+        if order.limit == LOW + 1 and filled_first:
+            gateway.control("fill", orderId=orders(gateway)[1].order_id, qty=10, price=LOW + 1)
+        elif order.limit == LOW + 1:
+            gateway.control("reject", code="201")
+        return modify(desk, order, number)
+
+    monkeypatch.setattr(OrderDesk, "modify", late)
+
+    def bracket(s: Any) -> None:
+        family.extend(s.buy_bracket(size=10, price=LOW + 1, stopprice=60.0, limitprice=900.0))
+
+    def smaller(s: Any) -> Any:
+        return AGAIN if family[2].status == bt.Order.Submitted else s.broker.modify(family[0], size=4)
+
+    out = live(gateway, Diary([bracket, smaller, settled, settled, settled]))
+    assert [o.quantity for o in orders(gateway)[1:]] == [10.0, 10.0, 10.0]
+    assert [abs(o.created.size) for o in family] == [10, 10, 10]
+    assert out.positions == ({"SPY": 10.0} if filled_first else {}) and out.differences == ()
+
+
 def test_who_joins_a_group_does_not_bring_a_refused_change_into_force(gateway: EmbeddedGateway) -> None:
     def refused(s: Any) -> Any:
         gateway.control("reject", code="201")
