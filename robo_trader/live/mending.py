@@ -20,7 +20,7 @@ from robo_trader.live.wires import Wires
 #: Pauses between two tries, and between two looks at differences that block: first and longest, in seconds.
 _FIRST, _LONGEST = 0.5, 30.0
 _LOOK_FIRST, _LOOK_LONGEST = 2.0, 300.0
-#: After so many seconds without an execution or a commission that must exist they are asked for.
+#: After so many seconds without an execution, a commission or an answer that must exist they are asked for.
 _OVERDUE = 1.0
 _ASK_FIRST, _ASK_LONGEST = 2.0, 120.0
 
@@ -65,7 +65,9 @@ class Mender:
         self._comparing = _Tries(_FIRST, _LONGEST)
         self._looking = _Tries(_LOOK_FIRST, _LOOK_LONGEST)
         self._asking = _Tries(_ASK_FIRST, _ASK_LONGEST)
+        self._answering = _Tries(_ASK_FIRST, _ASK_LONGEST)
         self._missing_since: dict[str, float] = {}
+        self._unanswered_since: dict[int, float] = {}
         self._parked: dict[str, float] = {}
         self._looked_at: set[str] = set()
 
@@ -101,6 +103,7 @@ class Mender:
             self._looking.failed()
             self._mend_books()
         self._ask_for_missing(told)
+        self._ask_for_answers()
         self._look_at_parked()
 
     # -- data --------------------------------------------------------------------------------------------
@@ -171,6 +174,16 @@ class Mender:
         late = {ref for ref, since in self._parked.items() if now - since >= _OVERDUE}
         if late - self._looked_at:
             self._looked_at |= late
+            self._compare = True
+
+    def _ask_for_answers(self) -> None:
+        """Look into the books for changes of orders whose answer is overdue."""
+        asked, now = self.w.cerebro.broker.unanswered(), clock.monotonic()
+        self._unanswered_since = {ref: self._unanswered_since.get(ref, now) for ref in asked}
+        if not asked:
+            self._answering.done()
+        elif now - min(self._unanswered_since.values()) >= _OVERDUE and self._answering.due:
+            self._answering.failed()
             self._compare = True
 
     def _ask_for_missing(self, told: bool) -> None:

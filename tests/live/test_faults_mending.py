@@ -220,6 +220,7 @@ class Wires:
         self.answers: list[Any] = []
         self.books: list[Any] = []
         self.asked = 0
+        self.changes: dict[int, Any] = {}
         self.connection = self.gate = self.cerebro = self.desk = self.broker = self.halts = self
         self.up, self.blocked, self.wanted_gone = True, "", set[str]()
         self.orders = Orders()
@@ -245,6 +246,9 @@ class Wires:
 
     def ask_executions(self) -> None:
         self.asked += 1
+
+    def unanswered(self) -> dict[int, Any]:
+        return self.changes
 
     def trouble(self, level: Any, title: str, text: str) -> None:
         self.said.append(title)
@@ -300,6 +304,26 @@ def test_a_line_that_breaks_meanwhile_loses_nothing(wires: Wires, mender: Mender
     mender.back()
     mender.turn(False)
     assert len(wires.said) == 5
+
+
+def test_changes_without_an_answer_are_looked_for_less_and_less_often(
+    wires: Wires, mender: Mender, now: list[float]
+) -> None:
+    def looks(seconds: float) -> int:
+        before = wires.said.count("compare")
+        for _ in range(round(seconds * 10)):
+            now[0] += 0.1
+            mender.turn(False)
+        return wires.said.count("compare") - before
+
+    wires.changes = {7: {1: "asked"}}
+    mender.turn(False)
+    assert looks(0.8) == 0
+    assert [looks(1.5), looks(2.5), looks(60.0)] == [1, 1, 4]
+    wires.changes = {}
+    assert looks(600.0) == 0
+    wires.changes = {7: {2: "asked"}}
+    assert looks(0.9) == 0 and looks(1.0) == 1
 
 
 def test_books_that_cannot_be_compared_block_what_opens(

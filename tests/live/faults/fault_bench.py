@@ -424,6 +424,8 @@ def settle(simulated: Simulated, trader: Trader, seconds: float = 60.0) -> None:
         near = [order.ref for order in diary.strategy.near()]
         if near:
             live.append(f"{len(near)} orders are not cancelled yet")
+        if trader.broker.unanswered():
+            live.append(f"changes without an answer: {trader.broker.unanswered()}")
         if trader.broker.gate.blocked:
             live.append(f"blocked: {trader.broker.gate.blocked}")
         live.extend(bars_wrong(simulated, diary, upto=books.time - 15 * 10**9, changed=ANY))

@@ -17,7 +17,7 @@ from fault_list import EXCLUSIVE, FAULTS, LIES
 
 _HEAD = """# Trading through faults
 
-Sessions of a strategy that trades at random (market, limit and stop orders, brackets, groups,
+Sessions of a strategy that trades at random (market, limit and stop orders, brackets, groups, changes,
 cancellations) in two stocks, on synthetic minute bars that **the simulated gateway** of this project
 replays at 600 times the speed of life, through the real wire protocol. Faults are injected by its
 control port at random moments. At the end they are taken back, the session comes to rest, must still
