@@ -7,6 +7,7 @@ judged by the guard before anything happens, and a refused one leaves the order 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 from typing import Any, NamedTuple
@@ -88,6 +89,7 @@ class Modifying:
     submitted: Any
     _pchildren: Any
     p: Any
+    _reason_in_words: Callable[[Any], str]
 
     def modify(
         self,
@@ -225,9 +227,6 @@ class Modifying:
     def _modified(self, order: Any, before: Values, after: Values) -> None:
         """An order has other values."""
         self.notify(order)  # type: ignore[attr-defined]
-
-    def _reason_in_words(self, because: Any) -> str:
-        raise NotImplementedError
 
 
 def _senseless(order: Any, changed: dict[str, Any], before: Values) -> str:

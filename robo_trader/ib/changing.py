@@ -8,7 +8,7 @@ comparison with the broker's books, never by sending again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -51,6 +51,8 @@ class Changing:
     _outbox: list[Any]
     _by_ref: dict[str, Any]
     _called_back: set[str]
+    #: An order's reference, its parent's, and its group's name.
+    _names: Callable[[Any], tuple[str, str, str]]
     _submitted_at: dict[int, int]
     recorder: Any
     book: Any
@@ -162,10 +164,6 @@ class Changing:
         left = abs(float(order.created.size)) - filled - (held - float(known.size))
         if 0 < left < abs(float(order.executed.remsize)) * (1 - SLACK):
             order.executed.remsize = left if order.isbuy() else -left
-
-    def _names(self, order: Any) -> tuple[str, str, str]:
-        """Return an order's reference, its parent's, and its group's name."""
-        raise NotImplementedError
 
     # -- what the broker says ------------------------------------------------------------------------------
 

@@ -198,10 +198,9 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     process.stderr.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell of this kind cannot close a stream")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_streams_that_were_closed_before_the_start_are_no_error(home: Path, closed: str) -> None:
-    if os.name == "nt":
-        pytest.skip("a shell of this kind cannot close a stream")
     words = f"{sys.executable} -m robo_trader status {closed}"
     made = subprocess.run(["sh", "-c", words], capture_output=True, text=True, timeout=60, cwd=home)
     assert made.returncode == 0 and "Traceback" not in made.stderr

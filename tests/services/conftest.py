@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def updates() -> int:
     return UPDATES
 
 
-class Server:
+class Server(ABC):
     """A private server: a folder, a port and a user that may do nothing else."""
 
     def __init__(self, name: str) -> None:
@@ -71,9 +72,9 @@ class Server:
             )
         assert done.returncode == 0, (self.folder / "out").read_text()
 
+    @abstractmethod
     def start(self) -> None:
         """Start it at its port."""
-        raise NotImplementedError
 
     def start_somewhere(self) -> None:
         """Start it for the first time: somebody else may have taken its port since it was found free."""
